@@ -1,0 +1,97 @@
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import {
+  env,
+  findBackend,
+  findBackendFactory,
+  registerBackend,
+  removeBackend,
+  setBackend,
+} from '@tensorflow/tfjs-core';
+import { type ConfigOf, defaultsOf, integer, object, oneOf, resolveConfig } from '../checks/config_schema.js';
+
+const schema = {
+  /** Where adapters come from: `navigator.gpu` unless given. In Node.js, what `create([])` of the npm package `webgpu` returns. */
+  gpu: object<GPU>(),
+  /** The adapter to use instead of asking for one. */
+  adapter: object<GPUAdapter>(),
+  /** A device to use instead of making one; it should have `subgroups`, and limits as large as the adapter's. */
+  device: object<GPUDevice>(),
+  /** Which GPU to ask for where a machine has two. Default 'high-performance'. */
+  powerPreference: oneOf(['high-performance', 'low-power'], 'high-performance'),
+  /** Dispatches that are collected before they are submitted to the queue. Default 64; tfjs's own is 15. */
+  submitBatchSize: integer(64, { min: 1 }),
+} as const;
+
+/** Options of {@link registerWebGPUBackend}. */
+export interface RegisterWebGPUBackendOptions extends ConfigOf<typeof schema> {}
+
+const defaults = defaultsOf(schema);
+
+/** Features that the device gets where the adapter has them. */
+const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
+
+/**
+ * Registers tfjs's own WebGPU backend, under its name `webgpu`, on a device with every feature that this library uses and
+ * the adapter's full limits, and makes it the current backend. The device that tfjs makes by itself works too, but has no
+ * `subgroups`.
+ *
+ * Called again, for instance after the device was lost, it replaces the backend; the tensors of the old one are gone.
+ *
+ * @returns The backend. Its `device` may be shared with other code.
+ * @throws If there is no WebGPU, no adapter, or the package @tensorflow/tfjs-backend-webgpu is not installed.
+ */
+export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptions): Promise<WebGPUBackend> {
+  const { gpu, adapter, device, powerPreference, submitBatchSize } = resolveConfig(
+    'registerWebGPUBackend',
+    schema,
+    defaults,
+    options,
+  );
+  provideNavigatorGpu(gpu);
+  const { WebGPUBackend } = await importBackend();
+  const made = device ? { device, info: adapter?.info } : await makeDevice(adapter, powerPreference);
+  if (findBackendFactory('webgpu')) removeBackend('webgpu');
+  env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
+  const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
+  registerBackend('webgpu', () => new WebGPUBackend(made.device, info as GPUAdapterInfo), 3);
+  await setBackend('webgpu');
+  return findBackend('webgpu') as WebGPUBackend;
+}
+
+/** tfjs's backend looks for `navigator.gpu` when it is imported and when it is made. */
+function provideNavigatorGpu(gpu: GPU | undefined): void {
+  if (!gpu) return;
+  if (!globalThis.navigator) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+  if (globalThis.navigator.gpu !== gpu) {
+    Object.defineProperty(globalThis.navigator, 'gpu', { value: gpu, configurable: true });
+  }
+}
+
+async function importBackend(): Promise<typeof import('@tensorflow/tfjs-backend-webgpu')> {
+  try {
+    return await import('@tensorflow/tfjs-backend-webgpu');
+  } catch (cause) {
+    throw new Error(
+      'registerWebGPUBackend: the package @tensorflow/tfjs-backend-webgpu could not be loaded; install it beside tfjs',
+      { cause },
+    );
+  }
+}
+
+async function makeDevice(given: GPUAdapter | undefined, powerPreference: GPUPowerPreference) {
+  const { gpu } = globalThis.navigator ?? {};
+  if (!given && !gpu) {
+    throw new Error(
+      'registerWebGPUBackend: there is no WebGPU here (navigator.gpu is missing); in Node.js pass the option gpu',
+    );
+  }
+  const adapter = given ?? (await gpu.requestAdapter({ powerPreference }));
+  if (!adapter) throw new Error('registerWebGPUBackend: WebGPU found no adapter');
+  const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
+  const requiredLimits: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    const limit = adapter.limits[name as keyof GPUSupportedLimits];
+    if (typeof limit === 'number') requiredLimits[name] = limit;
+  }
+  return { device: await adapter.requestDevice({ requiredFeatures, requiredLimits }), info: adapter.info };
+}

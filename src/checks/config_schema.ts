@@ -1,0 +1,157 @@
+import { Tensor, type TensorLike } from '@tensorflow/tfjs-core';
+import { fail, show } from './errors.js';
+
+/** One option of an op: what it may be, and what it is when it is not given. */
+export interface Option<T> {
+  readonly default: T;
+  /** A phrase for error messages, such as `a number in [0, 1]`. */
+  readonly expected: string;
+  accepts(value: unknown): boolean;
+  /** The symbolic shape of a tensor option. */
+  readonly shape?: readonly string[];
+  readonly dtype?: 'float32' | 'int32';
+}
+
+export type ConfigSchema = Readonly<Record<string, Option<unknown>>>;
+
+/** The config object that a schema describes. Interfaces extend this, so that types and checks are one declaration. */
+export type ConfigOf<S extends ConfigSchema> = {
+  -readonly [K in keyof S]?: S[K] extends Option<infer T> ? T : never;
+};
+
+/** A config with every default filled in. */
+export type ResolvedConfig<S extends ConfigSchema> = {
+  -readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never;
+};
+
+interface Range {
+  min?: number;
+  max?: number;
+  /** Whether `min` itself is left out. */
+  above?: boolean;
+}
+
+const inRange = (value: number, { min = -Infinity, max = Infinity, above = false }: Range) =>
+  value >= min && value <= max && !(above && value === min);
+
+function describe(noun: string, { min, max, above = false }: Range): string {
+  if (min !== undefined && max !== undefined) return `${noun} in ${above ? '(' : '['}${min}, ${max}]`;
+  if (min !== undefined) return `${noun} ${above ? 'above' : 'of at least'} ${min}`;
+  if (max !== undefined) return `${noun} of at most ${max}`;
+  return noun;
+}
+
+/** A finite number. */
+export function number<const D extends number | undefined>(fallback: D, range: Range = {}): Option<D | number> {
+  return {
+    default: fallback,
+    expected: describe('a finite number', range),
+    accepts: (value) => typeof value === 'number' && Number.isFinite(value) && inRange(value, range),
+  };
+}
+
+/** A whole number. */
+export function integer<const D extends number | undefined>(fallback: D, range: Range = {}): Option<D | number> {
+  return {
+    default: fallback,
+    expected: describe('an integer', range),
+    accepts: (value) => Number.isSafeInteger(value) && inRange(value as number, range),
+  };
+}
+
+/** true or false. */
+export function flag(fallback = false): Option<boolean> {
+  return { default: fallback, expected: 'a boolean', accepts: (value) => typeof value === 'boolean' };
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(words: readonly W[], fallback: NoInfer<W>): Option<W> {
+  return {
+    default: fallback,
+    expected: `one of ${words.map(show).join(', ')}`,
+    accepts: (value) => words.includes(value as W),
+  };
+}
+
+/** An object of the host, such as a GPUDevice, or nothing. */
+export function object<T extends object>(): Option<T | undefined> {
+  return {
+    default: undefined,
+    expected: 'an object',
+    accepts: (value) => typeof value === 'object' && value !== null,
+  };
+}
+
+/** An optional tensor, with dimensions named as in the op's other tensors. */
+export function tensor(
+  shape: readonly string[],
+  dtype: 'float32' | 'int32' = 'float32',
+): Option<Tensor | TensorLike | undefined> {
+  return {
+    default: undefined,
+    expected: `a ${dtype} tensor of shape [${shape}]`,
+    shape,
+    dtype,
+    accepts: (value) =>
+      value instanceof Tensor || Array.isArray(value) || ArrayBuffer.isView(value) || typeof value === 'number',
+  };
+}
+
+/**
+ * Checks a config against its schema and fills in the defaults. Options given as undefined count as not given.
+ *
+ * @throws If a key is unknown (naming the option that was probably meant) or a value is not what the option expects.
+ */
+export function resolveConfig<S extends ConfigSchema>(
+  op: string,
+  schema: S,
+  defaults: ResolvedConfig<S>,
+  config: unknown,
+): ResolvedConfig<S> {
+  if (config === undefined || config === null) return { ...defaults };
+  if (typeof config !== 'object' || Array.isArray(config) || config instanceof Tensor) {
+    fail(op, 'the config', 'an object of options', config);
+  }
+  const resolved: Record<string, unknown> = { ...defaults };
+  for (const key in config) {
+    const value = (config as Record<string, unknown>)[key];
+    const option = Object.hasOwn(schema, key) ? schema[key] : undefined;
+    if (!option) throw new Error(`${op}: unknown option '${key}'${suggestion(key, Object.keys(schema))}`);
+    if (value === undefined) continue;
+    if (!option.accepts(value)) fail(op, `option '${key}'`, option.expected, value);
+    resolved[key] = value;
+  }
+  return resolved as ResolvedConfig<S>;
+}
+
+export function defaultsOf<S extends ConfigSchema>(schema: S): ResolvedConfig<S> {
+  return Object.fromEntries(Object.entries(schema).map(([key, option]) => [key, option.default])) as ResolvedConfig<S>;
+}
+
+function suggestion(key: string, known: readonly string[]): string {
+  const plain = (name: string) => name.replace(/[_-]/g, '').toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const name of known) {
+    const distance = editDistance(plain(key), plain(name));
+    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  if (best === undefined) return '; this op has no options';
+  return bestDistance <= Math.max(2, best.length / 3)
+    ? `; did you mean '${best}'?`
+    : `; the options are ${known.join(', ')}`;
+}
+
+/** Levenshtein's distance. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(substitution, previous[j]! + 1, current[j - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length]!;
+}

@@ -1,0 +1,154 @@
+import { tensor as makeTensor, Tensor, type TensorLike, util } from '@tensorflow/tfjs-core';
+import { type ConfigSchema, defaultsOf, type ResolvedConfig, resolveConfig } from './config_schema.js';
+import { fail, show } from './errors.js';
+
+/** What an op says of one of its positional tensors. */
+export interface Argument {
+  /**
+   * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of leading
+   * dimensions, and a number for itself.
+   */
+  readonly shape: readonly string[];
+  readonly dtype: 'float32' | 'int32';
+  readonly optional?: boolean;
+  /** Whether the last dimension may be 0. The leading ones always may. */
+}
+
+export const float32 = (...shape: string[]): Argument => ({ shape, dtype: 'float32' });
+export const int32 = (...shape: string[]): Argument => ({ shape, dtype: 'int32' });
+export const optional = (argument: Argument): Argument => ({ ...argument, optional: true });
+
+export interface Checked<Args extends Record<string, Argument>, S extends ConfigSchema> {
+  /** The tensors, positional and optional ones, by name. */
+  readonly tensors: { [K in keyof Args]: Args[K]['optional'] extends true ? Tensor | undefined : Tensor } & {
+    [K in keyof S]: Tensor | undefined;
+  };
+  readonly config: ResolvedConfig<S>;
+  /** The sizes of the named dimensions. */
+  readonly sizes: Readonly<Record<string, number>>;
+  /** The leading dimensions that `...` stands for. */
+  readonly leading: number[];
+}
+
+/**
+ * Checks the arguments of an op: the one declaration of its tensors and options. Nothing is allocated on a backend before
+ * every check has passed.
+ */
+export class Signature<Args extends Record<string, Argument>, S extends ConfigSchema> {
+  private readonly defaults: ResolvedConfig<S>;
+  private readonly tensorOptions: string[];
+
+  constructor(
+    readonly op: string,
+    readonly args: Args,
+    readonly options: S,
+  ) {
+    this.defaults = defaultsOf(options);
+    this.tensorOptions = Object.keys(options).filter((key) => options[key]!.shape);
+  }
+
+  /**
+   * @throws If an option is unknown or wrong, or a tensor is missing, disposed, or of a wrong dtype or shape.
+   */
+  check(values: { [K in keyof Args]: unknown }, config: unknown): Checked<Args, S> {
+    const { op } = this;
+    const resolved = resolveConfig(op, this.options, this.defaults, config);
+    const shapes = new Shapes(op);
+    for (const name in this.args) {
+      const argument: Argument = this.args[name]!;
+      const value = values[name];
+      if (value === undefined || value === null) {
+        if (argument.optional) continue;
+        fail(op, name, `a ${argument.dtype} tensor`, value);
+      }
+      shapes.match(name, argument.shape, this.shapeOf(name, value, argument.dtype), value);
+    }
+    for (const name of this.tensorOptions) {
+      const value = (resolved as Record<string, unknown>)[name];
+      const { shape, dtype } = this.options[name]!;
+      if (value !== undefined) shapes.match(name, shape!, this.shapeOf(name, value, dtype!), value);
+    }
+    const tensors: Record<string, Tensor | undefined> = {};
+    for (const name in this.args) tensors[name] = convert(values[name], this.args[name]!.dtype);
+    for (const name of this.tensorOptions) {
+      tensors[name] = convert((resolved as Record<string, unknown>)[name], this.options[name]!.dtype!);
+    }
+    return {
+      tensors: tensors as Checked<Args, S>['tensors'],
+      config: resolved,
+      sizes: shapes.sizes,
+      leading: shapes.leading ?? [],
+    };
+  }
+
+  private shapeOf(name: string, value: unknown, dtype: 'float32' | 'int32'): readonly number[] {
+    if (value instanceof Tensor) {
+      if (value.isDisposed) throw new Error(`${this.op}: ${name} is a tensor that was disposed`);
+      if (value.dtype !== dtype) fail(this.op, name, `a ${dtype} tensor`, value);
+      return value.shape;
+    }
+    if (typeof value === 'number' || typeof value === 'boolean') return [];
+    if (ArrayBuffer.isView(value)) return [(value as Float32Array).length];
+    if (!Array.isArray(value)) fail(this.op, name, `a ${dtype} tensor or an array of numbers`, value);
+    return shapeOfArray(value);
+  }
+}
+
+function convert(value: unknown, dtype: 'float32' | 'int32'): Tensor | undefined {
+  if (value === undefined || value === null) return undefined;
+  return value instanceof Tensor ? value : makeTensor(value as TensorLike, undefined, dtype);
+}
+
+function shapeOfArray(value: unknown): number[] {
+  const shape: number[] = [];
+  for (let inner = value; Array.isArray(inner) || ArrayBuffer.isView(inner); inner = (inner as unknown[])[0]) {
+    shape.push((inner as unknown[]).length);
+  }
+  return shape;
+}
+
+/** Unifies symbolic shapes with real ones. */
+class Shapes {
+  readonly sizes: Record<string, number> = {};
+  leading: number[] | undefined;
+  private readonly saidBy: Record<string, string> = {};
+
+  constructor(private readonly op: string) {}
+
+  match(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): void {
+    const free = symbols[0] === '...';
+    const fixed = free ? symbols.length - 1 : symbols.length;
+    if (free ? shape.length < fixed : shape.length !== fixed) this.refuse(name, symbols, shape, value);
+    const split = shape.length - fixed;
+    if (free) {
+      if (this.leading === undefined) {
+        this.leading = shape.slice(0, split);
+        this.saidBy['...'] = name;
+      } else if (!sameSizes(this.leading, shape, split)) this.refuse(name, symbols, shape, value);
+    }
+    for (let i = 0; i < fixed; i++) {
+      const symbol = symbols[free ? i + 1 : i]!;
+      const size = shape[split + i]!;
+      const known = this.sizes[symbol] ?? (/^\d/.test(symbol) ? Number(symbol) : undefined);
+      if (known === undefined) {
+        if (size === 0) fail(this.op, name, `of a shape whose ${symbol} is at least 1`, value);
+        this.sizes[symbol] = size;
+        this.saidBy[symbol] = name;
+      } else if (known !== size) this.refuse(name, symbols, shape, value);
+    }
+  }
+
+  private refuse(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): never {
+    const known = symbols.flatMap((symbol) =>
+      symbol === '...' ? (this.leading ?? [symbol]) : (this.sizes[symbol] ?? symbol),
+    );
+    const sources = [...new Set(symbols.map((symbol) => this.saidBy[symbol]).filter((said) => said && said !== name))];
+    const as =
+      sources.length > 0 ? ` = [${known}] (as ${sources.join(' and ')} say${sources.length > 1 ? '' : 's'})` : '';
+    const got = value instanceof Tensor ? show(value) : `shape [${shape}]`;
+    throw new Error(`${this.op}: ${name} must have shape [${symbols}]${as}, but got ${got}`);
+  }
+}
+
+const sameSizes = (expected: readonly number[], shape: readonly number[], count: number) =>
+  expected.length === count && util.arraysEqual(expected as number[], shape.slice(0, count));

@@ -1,0 +1,58 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { Gpu } from './runtime/gpu.js';
+import { defineProgram } from './runtime/program.js';
+
+/** Columns (vec4s or floats) and slices of rows that one workgroup sums. */
+const COLUMNS = 8;
+const SLICES = 32;
+
+/**
+ * The sum over rows, [rows, n] → [n]: the second stage of every gradient that is summed over tokens (gamma, beta, bias),
+ * in an order that depends on the shape alone.
+ */
+const columnSumProgram = defineProgram('columnSum', ({ n }: { n: number }) => {
+  const vectors = n % 4 === 0;
+  const type = vectors ? 'vec4f' : 'f32';
+  const count = vectors ? n / 4 : n;
+  return {
+    workgroupSize: COLUMNS * SLICES,
+    reads: { x: type },
+    writes: { total: type },
+    uniforms: { rows: 'u32', blocks: 'u32' },
+    declarations: `var<workgroup> partials: array<${type}, ${COLUMNS * SLICES}>;`,
+    body: `
+  let column = workgroup % ${Math.ceil(count / COLUMNS)}u * ${COLUMNS}u + thread % ${COLUMNS}u;
+  let block = workgroup / ${Math.ceil(count / COLUMNS)}u;
+  let height = (u.rows + u.blocks - 1u) / u.blocks;
+  let end = min(u.rows, (block + 1u) * height);
+  var sum = ${type}();
+  if (column < ${count}u) {
+    for (var row = block * height + thread / ${COLUMNS}u; row < end; row += ${SLICES}u) { sum += x[row * ${count}u + column]; }
+  }
+  partials[thread] = sum;
+  for (var stride = ${SLICES / 2}u; stride > 0u; stride /= 2u) {
+    workgroupBarrier();
+    if (thread < stride * ${COLUMNS}u) { partials[thread] += partials[thread + stride * ${COLUMNS}u]; }
+  }
+  if (thread < ${COLUMNS}u && column < ${count}u) { total[block * ${count}u + column] = partials[thread]; }`,
+  };
+});
+
+/** Rows that one workgroup sums before a second stage pays. */
+const ROWS_A_BLOCK = 512;
+
+/** Records `total = sum of x over rows` for x [rows, n]; makes `total` [n] unless it is given. */
+export function columnSum(gpu: Gpu, x: TensorInfo, rows: number, n: number, total = gpu.output([n])): TensorInfo {
+  const groups = Math.ceil((n % 4 === 0 ? n / 4 : n) / COLUMNS);
+  // Tall and narrow inputs would leave most of the device idle, so their rows are summed in blocks first.
+  const blocks = Math.min(64, Math.ceil(rows / ROWS_A_BLOCK));
+  if (blocks <= 1) {
+    gpu.run(columnSumProgram, { n }, { x, total }, { rows, blocks: 1 }, groups);
+    return total;
+  }
+  const partial = gpu.output([blocks, n]);
+  gpu.run(columnSumProgram, { n }, { x, total: partial }, { rows, blocks }, groups * blocks);
+  gpu.run(columnSumProgram, { n }, { x: partial, total }, { rows: blocks, blocks: 1 }, groups);
+  gpu.release(partial);
+  return total;
+}

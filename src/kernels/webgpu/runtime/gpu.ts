@@ -1,0 +1,245 @@
+import { env, type KernelBackend, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { WebGPUBackendAccess } from './backend_access.js';
+import { type ProgramFamily, type UniformType, wgsl } from './program.js';
+import { UniformBuffers } from './uniforms.js';
+
+/** How many bind groups are remembered before they are all forgotten. */
+const BIND_GROUP_CAPACITY = 16384;
+
+/** A program compiled for one device, and what a dispatch needs to know of it. */
+interface CompiledProgram {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  readonly id: number;
+  readonly reads: string[];
+  readonly writes: string[];
+  readonly uniformNames: string[];
+  readonly uniformTypes: UniformType[];
+}
+
+export interface DispatchOptions {
+  /** The uniforms are new on every call (a learning rate), so they are not worth remembering. */
+  readonly volatile?: boolean;
+}
+
+/**
+ * Runs WGSL programs on the device, command encoder and buffers of tfjs's own WebGPU backend, so that they queue with its
+ * kernels in one order. Unlike `backend.runWebGPUProgram` it writes any number of outputs, and remembers pipelines by
+ * specialisation, uniform buffers by content and bind groups by buffers.
+ */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly hasSubgroups: boolean;
+  private readonly uniforms: UniformBuffers;
+  private readonly programs = new Map<string, CompiledProgram>();
+  private readonly bindGroups = new Map<string, GPUBindGroup>();
+  private readonly bufferIds = new WeakMap<GPUBuffer, number>();
+  private nextBufferId = 0;
+  private lost: GPUDeviceLostInfo | null = null;
+
+  private constructor(private readonly backend: WebGPUBackendAccess) {
+    this.device = backend.device;
+    this.hasSubgroups = this.device.features.has('subgroups' as GPUFeatureName);
+    this.uniforms = new UniformBuffers(this.device);
+    this.device.lost.then((info) => {
+      this.lost = info;
+    });
+  }
+
+  private static readonly instances = new WeakMap<object, Gpu>();
+
+  /** The one runtime of a backend. */
+  static of(backend: KernelBackend | unknown): Gpu {
+    const key = backend as object;
+    let gpu = Gpu.instances.get(key);
+    if (!gpu) {
+      gpu = new Gpu(backend as WebGPUBackendAccess);
+      Gpu.instances.set(key, gpu);
+    }
+    return gpu;
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  /** A tensor on the device for a program to write. Its content is undefined until then. */
+  output(shape: number[], dtype: 'float32' | 'int32' = 'float32'): TensorInfo {
+    const bytes = util.sizeFromShape(shape) * 4;
+    if (bytes > this.limits.maxBufferSize) {
+      throw new Error(
+        `A tensor of shape [${shape}] needs ${bytes} bytes; this WebGPU device has buffers of at most ${this.limits.maxBufferSize}.`,
+      );
+    }
+    const info = this.backend.makeTensorInfo(shape, dtype);
+    if (bytes === 0) this.backend.tensorMap.get(info.dataId).values = util.getTypedArrayFromDType(dtype, 0);
+    return info;
+  }
+
+  /** Gives back a tensor that `output` made and no one will read after the commands recorded so far. */
+  release(...scratch: Array<TensorInfo | undefined>): void {
+    for (const info of scratch) if (info) this.backend.disposeData(info.dataId);
+  }
+
+  /**
+   * Records one dispatch.
+   *
+   * @param family The program.
+   * @param spec Its specialisation: what is fixed in training. Each distinct value compiles once.
+   * @param tensors What its buffers are bound to, by name. One that `build` declared must be here.
+   * @param uniforms What may change from call to call.
+   * @param workgroups The number of workgroups, of any size. With 0 nothing runs.
+   */
+  run<Spec>(
+    family: ProgramFamily<Spec>,
+    spec: Spec,
+    tensors: Readonly<Record<string, TensorInfo | undefined>>,
+    uniforms: Readonly<Record<string, number>>,
+    workgroups: number,
+    options: DispatchOptions = {},
+  ): void {
+    this.checkAlive();
+    if (workgroups === 0) return;
+    const program = this.compile(family, spec);
+    if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
+
+    const buffers: GPUBuffer[] = [];
+    for (const name of program.reads) buffers.push(this.bufferOf(family.name, name, tensors[name]));
+    for (const name of program.writes) buffers.push(this.bufferOf(family.name, name, tensors[name]));
+    const values = [workgroups];
+    for (const name of program.uniformNames) values.push(uniforms[name]!);
+
+    const { backend } = this;
+    const submit = () => {
+      backend.endComputePassEncoder();
+      backend.submitQueue();
+    };
+    if (options.volatile) {
+      const uniform = this.uniforms.getVolatile(program.uniformTypes, values, backend.commandEncoder, submit);
+      const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
+      this.record(family.name, program.pipeline, bindGroup, workgroups);
+      if (backend.commandEncoder) uniform.markUsed(backend.commandEncoder);
+    } else {
+      const uniform = this.uniforms.get(program.uniformTypes, values);
+      const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
+      this.record(family.name, program.pipeline, bindGroup, workgroups);
+    }
+  }
+
+  private record(name: string, pipeline: GPUComputePipeline, bindGroup: GPUBindGroup, workgroups: number): void {
+    const { backend } = this;
+    const timing = backend.activeTimers != null;
+    backend.ensureCommandEncoderReady();
+    if (timing && backend.supportTimestampQuery) {
+      backend.endComputePassEncoder();
+      backend.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
+      backend.computePassEncoder = backend.commandEncoder!.beginComputePass({
+        timestampWrites: { querySet: backend.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      });
+    } else if (!backend.computePassEncoder) {
+      backend.computePassEncoder = backend.commandEncoder!.beginComputePass();
+    }
+    const pass = backend.computePassEncoder!;
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    const perRow = this.limits.maxComputeWorkgroupsPerDimension;
+    const rows = Math.ceil(workgroups / perRow);
+    pass.dispatchWorkgroups(Math.ceil(workgroups / rows), rows);
+    backend.dispatchCountInPass++;
+    if (timing) {
+      backend.endComputePassEncoder();
+      backend.activeTimers!.push({ name, query: backend.getQueryTime() });
+    } else if (backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
+      backend.endComputePassEncoder();
+      backend.submitQueue();
+    }
+  }
+
+  private compile<Spec>(family: ProgramFamily<Spec>, spec: Spec): CompiledProgram {
+    const key = `${family.name} ${JSON.stringify(spec)}`;
+    const known = this.programs.get(key);
+    if (known) return known;
+    const program = family.build(spec, this);
+    const reads = Object.keys(program.reads);
+    const writes = Object.keys(program.writes);
+    const types: GPUBufferBindingType[] = [
+      ...reads.map(() => 'read-only-storage' as const),
+      ...writes.map(() => 'storage' as const),
+      'uniform',
+    ];
+    const layout = this.device.createBindGroupLayout({
+      label: family.name,
+      entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+    });
+    const module = this.device.createShaderModule({ label: family.name, code: wgsl(program, this) });
+    const pipeline = this.device.createComputePipeline({
+      label: key,
+      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    });
+    const compiled: CompiledProgram = {
+      pipeline,
+      layout,
+      id: this.programs.size,
+      reads,
+      writes,
+      uniformNames: Object.keys(program.uniforms ?? {}),
+      uniformTypes: ['u32', ...Object.values(program.uniforms ?? {})],
+    };
+    this.programs.set(key, compiled);
+    return compiled;
+  }
+
+  private bindGroup(
+    program: CompiledProgram,
+    buffers: readonly GPUBuffer[],
+    uniform: GPUBuffer,
+    uniformId: number,
+  ): GPUBindGroup {
+    let key = `${program.id},${uniformId}`;
+    for (const buffer of buffers) key += `,${this.bufferId(buffer)}`;
+    const known = this.bindGroups.get(key);
+    if (known) return known;
+    const entries = [...buffers, uniform].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const made = this.device.createBindGroup({ layout: program.layout, entries });
+    if (this.bindGroups.size >= BIND_GROUP_CAPACITY) this.bindGroups.clear();
+    this.bindGroups.set(key, made);
+    return made;
+  }
+
+  private bufferId(buffer: GPUBuffer): number {
+    let id = this.bufferIds.get(buffer);
+    if (id === undefined) {
+      id = this.nextBufferId++;
+      this.bufferIds.set(buffer, id);
+    }
+    return id;
+  }
+
+  private bufferOf(program: string, name: string, info: TensorInfo | undefined): GPUBuffer {
+    if (!info) throw new Error(`${program}: nothing is bound to '${name}'`);
+    const { backend } = this;
+    // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
+    if (util.sizeFromShape(info.shape) === 0) {
+      return this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
+    }
+    backend.uploadToGPU(info.dataId);
+    const buffer = backend.tensorMap.get(info.dataId).resource as GPUBuffer;
+    if (buffer.size > this.limits.maxStorageBufferBindingSize) {
+      throw new Error(
+        `${program}: ${name} of shape [${info.shape}] needs ${buffer.size} bytes; ` +
+          `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
+      );
+    }
+    backend.commandQueueOwnedIds.add(info.dataId);
+    return buffer;
+  }
+
+  private checkAlive(): void {
+    if (!this.lost) return;
+    throw new Error(
+      `The WebGPU device was lost (${this.lost.reason}: ${this.lost.message}). Its tensors are gone: call ` +
+        `tf.removeBackend('webgpu') and registerWebGPUBackend(), then go on from saved weights.`,
+    );
+  }
+}

@@ -1,0 +1,102 @@
+import type { UniformType } from './program.js';
+
+/** How many sets of values are remembered before the older half is forgotten. */
+const CAPACITY = 4096;
+/** How many buffers take turns for values that change on every call. */
+const RING_SIZE = 8;
+
+export interface UniformBuffer {
+  readonly buffer: GPUBuffer;
+  readonly id: number;
+}
+
+/**
+ * Uniform buffers by their content. Values that were seen before cost no buffer write and find their bind group again;
+ * the buffers are never written twice, so commands that wait to be submitted keep the values they were recorded with.
+ */
+export class UniformBuffers {
+  private readonly buffers = new Map<string, UniformBuffer>();
+  private readonly rings = new Map<number, { next: number; slots: RingSlot[] }>();
+  private nextId = 0;
+
+  constructor(private readonly device: GPUDevice) {}
+
+  get(types: readonly UniformType[], values: readonly number[]): UniformBuffer {
+    const key = `${types.join()}:${values.join()}`;
+    const known = this.buffers.get(key);
+    if (known) return known;
+    const buffer = this.device.createBuffer({
+      size: byteLength(values.length),
+      usage: GPUBufferUsage.UNIFORM,
+      mappedAtCreation: true,
+    });
+    pack(buffer.getMappedRange(), types, values);
+    buffer.unmap();
+    const made = { buffer, id: this.nextId++ };
+    this.buffers.set(key, made);
+    if (this.buffers.size > CAPACITY) this.forgetOlderHalf();
+    return made;
+  }
+
+  /**
+   * A buffer for values that are new on every call, such as a learning rate: it is written, not made. `submit` is called
+   * when commands that use the same buffer still wait in `encoder`, since a write would overtake them.
+   */
+  getVolatile(
+    types: readonly UniformType[],
+    values: readonly number[],
+    encoder: GPUCommandEncoder | null,
+    submit: () => void,
+  ): UniformBuffer & { markUsed(encoder: GPUCommandEncoder): void } {
+    const size = byteLength(values.length);
+    let ring = this.rings.get(size);
+    if (!ring) {
+      ring = { next: 0, slots: [] };
+      this.rings.set(size, ring);
+    }
+    const index = ring.next;
+    ring.next = (index + 1) % RING_SIZE;
+    let slot = ring.slots[index];
+    if (!slot) {
+      const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+      slot = { buffer: this.device.createBuffer({ size, usage }), id: this.nextId++, usedBy: null };
+      ring.slots[index] = slot;
+    }
+    if (encoder && slot.usedBy === encoder) submit();
+    const bytes = new ArrayBuffer(size);
+    pack(bytes, types, values);
+    this.device.queue.writeBuffer(slot.buffer, 0, bytes);
+    const { buffer, id } = slot;
+    return {
+      buffer,
+      id,
+      markUsed: (current) => {
+        slot.usedBy = current;
+      },
+    };
+  }
+
+  /** Bind groups may still hold these buffers, so they are left to the garbage collector. */
+  private forgetOlderHalf(): void {
+    let surplus = this.buffers.size - CAPACITY / 2;
+    for (const key of this.buffers.keys()) {
+      if (surplus-- <= 0) break;
+      this.buffers.delete(key);
+    }
+  }
+}
+
+interface RingSlot extends UniformBuffer {
+  usedBy: GPUCommandEncoder | null;
+}
+
+const byteLength = (count: number) => Math.ceil(count / 4) * 16;
+
+function pack(target: ArrayBuffer, types: readonly UniformType[], values: readonly number[]): void {
+  const view = new DataView(target);
+  values.forEach((value, index) => {
+    if (types[index] === 'f32') view.setFloat32(index * 4, value, true);
+    else if (types[index] === 'i32') view.setInt32(index * 4, value, true);
+    else view.setUint32(index * 4, value, true);
+  });
+}
