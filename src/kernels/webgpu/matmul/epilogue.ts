@@ -1,0 +1,32 @@
+import { wgslFunction } from '../runtime/activations.js';
+
+/** `softcap` is u.softcap · tanh(z / u.softcap). */
+export type EpilogueActivation = 'none' | 'relu' | 'gelu' | 'geluTanh' | 'silu' | 'softcap';
+
+/** What happens to a sum before it is stored: activation(sum + bias), or C + sum. */
+export interface Epilogue {
+  /** Adds `bias` [n] to every row. */
+  readonly bias: boolean;
+  /** Adds what C holds already. */
+  readonly accumulate: boolean;
+  readonly activation: EpilogueActivation;
+  /** Stores the value before the activation too, in `z`. */
+  readonly keepZ: boolean;
+}
+
+export const NO_EPILOGUE: Epilogue = { bias: false, accumulate: false, activation: 'none', keepZ: false };
+
+export function epilogueDeclarations({ activation }: Epilogue, type: 'f32' | 'vec4f'): string {
+  if (activation === 'none') return '';
+  return wgslFunction(activation === 'softcap' ? 'tanh' : activation, type);
+}
+
+/** WGSL that stores `value` (named so) at `at` of C, in column `column`; both count elements of `type`. */
+export function storeThroughEpilogue(epilogue: Epilogue, value: string, at: string, column: string): string {
+  const { bias, accumulate, activation, keepZ } = epilogue;
+  const z = bias ? `${value} + bias[${column}]` : value;
+  let y = 'z';
+  if (activation === 'softcap') y = 'u.softcap * exactTanh(z / u.softcap)';
+  else if (activation !== 'none') y = `${activation}(z)`;
+  return `{ let z = ${z}; ${keepZ ? `zOut[${at}] = z;` : ''} c[${at}] ${accumulate ? '+=' : '='} ${y}; }`;
+}

@@ -1,0 +1,219 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { Gpu } from '../runtime/gpu.js';
+import { defineProgram, type StorageType } from '../runtime/program.js';
+import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
+import { OperandLoader, type OperandSpec } from './operand.js';
+import { choosePlan, type Plan, type Tile, threadsOf } from './tile.js';
+
+interface MatmulSpec {
+  readonly tile: Tile;
+  readonly a: OperandSpec;
+  readonly b: OperandSpec;
+  /** Whether C, bias and z are stored in vec4s. */
+  readonly vectors: boolean;
+  readonly kTail: boolean;
+  readonly epilogue: Epilogue;
+}
+
+/** Rows of tiles that workgroups cover before they go on to the next column, so that what they share stays in the cache. */
+const GROUP_HEIGHT = 8;
+
+const each = (count: number, text: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => text(i)).join('\n');
+
+/**
+ * C = A · B. Half of a workgroup's threads fetch A and half B, one part of the sum ahead of the one that is multiplied. A
+ * thread's rows lie in quads as far apart as its warp is high, so that a warp reads shared memory without conflicts. Every
+ * accumulator is a named vec4: arrays that are indexed at run time would leave the registers.
+ */
+const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
+  const { tile, vectors, kTail, epilogue } = spec;
+  const threads = threadsOf(tile);
+  const a = new OperandLoader('a', spec.a, tile, threads / 2, kTail);
+  const b = new OperandLoader('b', spec.b, tile, threads / 2, kTail);
+  const laneRows = 32 / tile.laneColumns;
+  const warpColumns = tile.columns / (tile.laneColumns * tile.threadColumns);
+  const rowQuads = tile.threadRows / 4;
+  const columnQuads = tile.threadColumns / 4;
+  const type: StorageType = vectors ? 'vec4f' : 'f32';
+  const operandType = (operand: OperandSpec): StorageType => (operand.vectors ? 'vec4f' : 'f32');
+
+  const fetch = (k: string) => `
+    if (thread < ${threads / 2}u) { ${a.fetch('thread', k)} }
+    else { ${b.fetch(`(thread - ${threads / 2}u)`, k)} }`;
+  const multiply = each(
+    tile.depth,
+    (k) => `{
+    ${each(rowQuads, (i) => `let a${i} = aTile[${(k * tile.rows) / 4}u + rowQuad + ${i * laneRows}u];`)}
+    ${each(columnQuads, (j) => `let b${j} = bTile[${(k * tile.columns) / 4}u + columnQuad + ${j * tile.laneColumns}u];`)}
+    ${each(rowQuads, (i) =>
+      each(4, (q) =>
+        each(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
+      ),
+    )}
+    }`,
+  );
+  const store = (i: number, j: number) => {
+    const value = `c${i}_${j}`;
+    if (vectors) {
+      return `if (column${j} < (bExtent + 3u) / 4u) { ${storeThroughEpilogue(epilogue, value, `at + column${j}`, `column${j}`)} }`;
+    }
+    return each(4, (q) => {
+      const column = `(column${j} * 4u + ${q}u)`;
+      return `if (${column} < bExtent) { ${storeThroughEpilogue(epilogue, `${value}.${'xyzw'[q]}`, `at + ${column}`, column)} }`;
+    });
+  };
+
+  return {
+    workgroupSize: threads,
+    reads: { a: operandType(spec.a), b: operandType(spec.b), ...(epilogue.bias && { bias: type }) },
+    writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
+    uniforms: {
+      m: 'u32',
+      n: 'u32',
+      k: 'u32',
+      aStride: 'u32',
+      bStride: 'u32',
+      cStride: 'u32',
+      sliceDepth: 'u32',
+      softcap: 'f32',
+    },
+    declarations: `
+var<workgroup> aTile: array<vec4f, ${(tile.depth * tile.rows) / 4}>;
+var<workgroup> bTile: array<vec4f, ${(tile.depth * tile.columns) / 4}>;
+${epilogueDeclarations(epilogue, type)}`,
+    body: `
+  let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
+  let tileRows = (u.m + ${tile.rows - 1}u) / ${tile.rows}u;
+  let tileColumns = (u.n + ${tile.columns - 1}u) / ${tile.columns}u;
+  let slice = workgroup / (tileRows * tileColumns);
+  let tile = workgroup % (tileRows * tileColumns);
+  let group = tile / (${GROUP_HEIGHT}u * tileColumns);
+  let groupHeight = min(${GROUP_HEIGHT}u, tileRows - group * ${GROUP_HEIGHT}u);
+  let inGroup = tile % (${GROUP_HEIGHT}u * tileColumns);
+  let aStart = (group * ${GROUP_HEIGHT}u + inGroup % groupHeight) * ${tile.rows}u;
+  let bStart = (inGroup / groupHeight) * ${tile.columns}u;
+  let kStart = slice * u.sliceDepth;
+  let kEnd = min(u.k, kStart + u.sliceDepth);
+
+  let lane = thread % 32u;
+  let warp = thread / 32u;
+  let rowQuad = (warp / ${warpColumns}u) * ${laneRows * rowQuads}u + lane / ${tile.laneColumns}u;
+  let columnQuad = (warp % ${warpColumns}u) * ${tile.laneColumns * columnQuads}u + lane % ${tile.laneColumns}u;
+  ${each(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
+  ${each(tile.threadRows, (i) => each(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
+
+  ${fetch('kStart')}
+  for (var k = kStart; k < kEnd; k += ${tile.depth}u) {
+    workgroupBarrier();
+    if (thread < ${threads / 2}u) { ${a.store('thread')} } else { ${b.store(`(thread - ${threads / 2}u)`)} }
+    workgroupBarrier();
+    if (k + ${tile.depth}u < kEnd) { ${fetch(`(k + ${tile.depth}u)`)} }
+    ${multiply}
+  }
+
+  ${each(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * tile.laneColumns}u;`)}
+  ${each(rowQuads, (i) =>
+    each(
+      4,
+      (q) => `{
+      let row = aStart + (rowQuad + ${i * laneRows}u) * 4u + ${q}u;
+      if (row < u.m) { let at = (slice * u.m + row) * u.cStride; ${each(columnQuads, (j) => store(i * 4 + q, j))} }
+    }`,
+    ),
+  )}`,
+  };
+});
+
+/** C = epilogue(sum of the slices), in their order. */
+const sliceSumProgram = defineProgram(
+  'matmulSliceSum',
+  ({ epilogue, vectors }: { epilogue: Epilogue; vectors: boolean }) => {
+    const type = vectors ? 'vec4f' : 'f32';
+    return {
+      workgroupSize: 256,
+      reads: { parts: type, ...(epilogue.bias && { bias: type }) },
+      writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
+      uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', softcap: 'f32' },
+      declarations: epilogueDeclarations(epilogue, type),
+      body: `
+  let at = workgroup * 256u + thread;
+  let size = u.rows * u.columns;
+  if (at >= size) { return; }
+  var sum = parts[at];
+  for (var slice = 1u; slice < u.slices; slice++) { sum += parts[slice * size + at]; }
+  ${storeThroughEpilogue(epilogue, 'sum', 'at', '(at % u.columns)')}`,
+    };
+  },
+);
+
+export interface MatmulOperand {
+  readonly tensor: TensorInfo;
+  readonly layout: OperandSpec['layout'];
+  /** Floats from one row in memory to the next: the row's length, or more where rows are padded (with zeros). */
+  readonly stride: number;
+}
+
+export interface MatmulOptions {
+  /** Floats from one row of C to the next. Default n. */
+  readonly cStride?: number;
+  readonly epilogue?: Partial<Epilogue>;
+  readonly bias?: TensorInfo;
+  readonly softcap?: number;
+  /** Where the value before the activation is stored. */
+  readonly z?: TensorInfo;
+  /** The tile and split, instead of those that are chosen by shape. */
+  readonly plan?: Plan;
+}
+
+/** Records `c [m, n] = epilogue(a [m, k] · b [k, n])`. The sum is taken in an order that depends on the shape alone. */
+export function matmul(
+  gpu: Gpu,
+  m: number,
+  n: number,
+  k: number,
+  a: MatmulOperand,
+  b: MatmulOperand,
+  c: TensorInfo,
+  options: MatmulOptions = {},
+): void {
+  if (m === 0 || n === 0) return;
+  const { cStride = n, bias, softcap = 0, z, plan = choosePlan(gpu, m, n, k) } = options;
+  const epilogue: Epilogue = { ...NO_EPILOGUE, ...options.epilogue, bias: bias !== undefined, keepZ: z !== undefined };
+  const { tile, slices } = plan;
+  const vectors = cStride % 4 === 0;
+  const unit = vectors ? 4 : 1;
+  const operand = ({ layout, stride }: MatmulOperand): OperandSpec => ({ layout, vectors: stride % 4 === 0 });
+  const specA = operand(a);
+  const specB = operand(b);
+  const sliceDepth = Math.ceil(k / slices / tile.depth) * tile.depth;
+  const spec: MatmulSpec = {
+    tile,
+    a: specA,
+    b: specB,
+    vectors,
+    kTail: k % tile.depth !== 0,
+    epilogue: slices > 1 ? NO_EPILOGUE : epilogue,
+  };
+  const uniforms = {
+    m,
+    n,
+    k,
+    aStride: a.stride / (specA.vectors ? 4 : 1),
+    bStride: b.stride / (specB.vectors ? 4 : 1),
+    cStride: cStride / unit,
+    sliceDepth,
+    softcap,
+  };
+  const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
+  if (slices === 1) {
+    gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, bias, c, zOut: z }, uniforms, tiles);
+    return;
+  }
+  const parts = gpu.output([slices, m, cStride]);
+  gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, c: parts }, uniforms, tiles * slices);
+  const size = { rows: m, columns: cStride / unit, slices, softcap };
+  const workgroups = Math.ceil((m * size.columns) / 256);
+  gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
+  gpu.release(parts);
+}

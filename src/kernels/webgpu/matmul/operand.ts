@@ -1,0 +1,103 @@
+import type { Tile } from './tile.js';
+
+/**
+ * How an operand lies in memory: `kInner`, rows whose neighbours are successive terms of the sum (A of A·B, B of A·Bᵀ), or
+ * `kOuter`, rows whose neighbours are successive rows or columns of C (A of Aᵀ·B, B of A·B).
+ */
+export type OperandLayout = 'kInner' | 'kOuter';
+
+export interface OperandSpec {
+  readonly layout: OperandLayout;
+  /** Whether rows begin at multiples of four floats, so that it is read in vec4s. */
+  readonly vectors: boolean;
+}
+
+/**
+ * The WGSL that brings one operand's part of a tile into shared memory, as `depth` rows of vec4s along C's rows (A) or
+ * columns (B): a `kInner` operand is transposed by 4 × 4 blocks in registers on its way.
+ *
+ * Fetching and storing are apart, so that the next part is fetched while the current one is multiplied.
+ */
+export class OperandLoader {
+  /** Fetch registers that a thread needs. */
+  readonly registers: number;
+  private readonly units: number;
+  private readonly quads: number;
+
+  constructor(
+    /** `a` or `b`. */
+    private readonly name: 'a' | 'b',
+    private readonly spec: OperandSpec,
+    private readonly tile: Tile,
+    private readonly threads: number,
+    /** Whether the sum may end within a part, so that what lies beyond must count as zero. */
+    private readonly kTail: boolean,
+  ) {
+    const extent = name === 'a' ? tile.rows : tile.columns;
+    this.quads = extent / 4;
+    this.units = (spec.layout === 'kInner' ? (this.quads * tile.depth) / 4 : this.quads * tile.depth) / threads;
+    this.registers = spec.layout === 'kInner' ? this.units * 4 : this.units;
+  }
+
+  /** WGSL that fetches the part which begins at term `k` into the registers, for loader thread `t`. */
+  fetch(t: string, k: string): string {
+    return this.each(t, (quad, depth, register) => {
+      if (this.spec.layout === 'kOuter') {
+        return `fetch${register} = ${this.load(`(${k} + ${depth})`, `(${this.name}Start / 4u + ${quad})`)};`;
+      }
+      const line = (q: number) =>
+        `fetch${register + q} = ${this.load(`(${k} + ${depth} * 4u)`, `(${this.name}Start + ${quad} * 4u + ${q}u)`)};`;
+      return [0, 1, 2, 3].map(line).join('\n');
+    });
+  }
+
+  /** WGSL that stores the registers in shared memory. */
+  store(t: string): string {
+    const shared = (row: string, quad: string) => `${this.name}Tile[(${row}) * ${this.quads}u + ${quad}]`;
+    return this.each(t, (quad, depth, register) => {
+      if (this.spec.layout === 'kOuter') return `${shared(depth, quad)} = fetch${register};`;
+      const line = (component: string, q: number) => {
+        const column = [0, 1, 2, 3].map((i) => `fetch${register + i}.${component}`).join(', ');
+        return `${shared(`${depth} * 4u + ${q}u`, quad)} = vec4f(${column});`;
+      };
+      return ['x', 'y', 'z', 'w'].map(line).join('\n');
+    });
+  }
+
+  private each(t: string, text: (quad: string, depth: string, register: number) => string): string {
+    const across = this.spec.layout === 'kInner' ? this.tile.depth / 4 : this.quads;
+    return Array.from({ length: this.units }, (_, i) => {
+      const unit = `unit${i}`;
+      const [quad, depth] =
+        this.spec.layout === 'kInner'
+          ? [`(${unit} / ${across}u)`, `(${unit} % ${across}u)`]
+          : [`(${unit} % ${across}u)`, `(${unit} / ${across}u)`];
+      const register = this.spec.layout === 'kInner' ? i * 4 : i;
+      return `{ let ${unit} = ${t} + ${i * this.threads}u;\n${text(quad, depth, register)} }`;
+    }).join('\n');
+  }
+
+  /**
+   * Four neighbours in memory. Rows and columns beyond C are clamped: what they give is never stored. Terms beyond the sum
+   * are zero.
+   */
+  private load(k: string, outer: string): string {
+    const { name, spec } = this;
+    if (spec.layout === 'kInner') {
+      const row = `min(${outer}, ${name}Extent - 1u)`;
+      if (spec.vectors) {
+        const value = `${name}[${row} * ${name}Stride + ${k} / 4u]`;
+        return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
+      }
+      const term = (q: number) => `select(0.0, ${name}[${row} * ${name}Stride + ${k} + ${q}u], ${k} + ${q}u < kEnd)`;
+      return `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
+    }
+    if (spec.vectors) {
+      const value = `${name}[${k} * ${name}Stride + min(${outer}, (${name}Extent - 1u) / 4u)]`;
+      return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
+    }
+    const term = (q: number) => `${name}[${k} * ${name}Stride + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
+    const value = `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
+    return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
+  }
+}
