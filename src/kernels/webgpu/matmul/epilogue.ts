@@ -5,8 +5,8 @@ export type EpilogueActivation = 'none' | 'relu' | 'gelu' | 'geluTanh' | 'silu' 
 
 /** What happens to a sum before it is stored: activation(sum + bias), or C + sum. */
 export interface Epilogue {
-  /** Adds `bias` [n] to every row. */
-  readonly bias: boolean;
+  /** Adds `bias` [n] to every row; it is read in floats where n is no multiple of four. */
+  readonly bias: false | 'f32' | 'vec4f';
   /** Adds what C holds already. */
   readonly accumulate: boolean;
   readonly activation: EpilogueActivation;
@@ -22,9 +22,17 @@ export function epilogueDeclarations({ activation }: Epilogue, type: 'f32' | 've
 }
 
 /** WGSL that stores `value` (named so) at `at` of C, in column `column`; both count elements of `type`. */
-export function storeThroughEpilogue(epilogue: Epilogue, value: string, at: string, column: string): string {
+export function storeThroughEpilogue(
+  epilogue: Epilogue,
+  type: 'f32' | 'vec4f',
+  value: string,
+  at: string,
+  column: string,
+): string {
   const { bias, accumulate, activation, keepZ } = epilogue;
-  const z = bias ? `${value} + bias[${column}]` : value;
+  let z = value;
+  if (bias === type) z += ` + bias[${column}]`;
+  else if (bias) z += ` + vec4f(${[0, 1, 2, 3].map((q) => `bias[${column} * 4u + ${q}u]`).join(', ')})`;
   let y = 'z';
   if (activation === 'softcap') y = 'u.softcap * exactTanh(z / u.softcap)';
   else if (activation !== 'none') y = `${activation}(z)`;

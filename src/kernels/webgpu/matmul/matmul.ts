@@ -35,7 +35,7 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const warpColumns = tile.columns / (tile.laneColumns * tile.threadColumns);
   const rowQuads = tile.threadRows / 4;
   const columnQuads = tile.threadColumns / 4;
-  const type: StorageType = vectors ? 'vec4f' : 'f32';
+  const type = vectors ? 'vec4f' : 'f32';
   const operandType = (operand: OperandSpec): StorageType => (operand.vectors ? 'vec4f' : 'f32');
 
   const fetch = (k: string) => `
@@ -56,17 +56,17 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const store = (i: number, j: number) => {
     const value = `c${i}_${j}`;
     if (vectors) {
-      return `if (column${j} < (bExtent + 3u) / 4u) { ${storeThroughEpilogue(epilogue, value, `at + column${j}`, `column${j}`)} }`;
+      return `if (column${j} < (bExtent + 3u) / 4u) { ${storeThroughEpilogue(epilogue, type, value, `at + column${j}`, `column${j}`)} }`;
     }
     return each(4, (q) => {
       const column = `(column${j} * 4u + ${q}u)`;
-      return `if (${column} < bExtent) { ${storeThroughEpilogue(epilogue, `${value}.${'xyzw'[q]}`, `at + ${column}`, column)} }`;
+      return `if (${column} < bExtent) { ${storeThroughEpilogue(epilogue, type, `${value}.${'xyzw'[q]}`, `at + ${column}`, column)} }`;
     });
   };
 
   return {
     workgroupSize: threads,
-    reads: { a: operandType(spec.a), b: operandType(spec.b), ...(epilogue.bias && { bias: type }) },
+    reads: { a: operandType(spec.a), b: operandType(spec.b), ...(epilogue.bias && { bias: epilogue.bias }) },
     writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
     uniforms: {
       m: 'u32',
@@ -132,7 +132,7 @@ const sliceSumProgram = defineProgram(
     const type = vectors ? 'vec4f' : 'f32';
     return {
       workgroupSize: 256,
-      reads: { parts: type, ...(epilogue.bias && { bias: type }) },
+      reads: { parts: type, ...(epilogue.bias && { bias: epilogue.bias }) },
       writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
       uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', softcap: 'f32' },
       declarations: epilogueDeclarations(epilogue, type),
@@ -142,7 +142,7 @@ const sliceSumProgram = defineProgram(
   if (at >= size) { return; }
   var sum = parts[at];
   for (var slice = 1u; slice < u.slices; slice++) { sum += parts[slice * size + at]; }
-  ${storeThroughEpilogue(epilogue, 'sum', 'at', '(at % u.columns)')}`,
+  ${storeThroughEpilogue(epilogue, type, 'sum', 'at', '(at % u.columns)')}`,
     };
   },
 );
@@ -179,9 +179,14 @@ export function matmul(
 ): void {
   if (m === 0 || n === 0) return;
   const { cStride = n, bias, softcap = 0, z, plan = choosePlan(gpu, m, n, k) } = options;
-  const epilogue: Epilogue = { ...NO_EPILOGUE, ...options.epilogue, bias: bias !== undefined, keepZ: z !== undefined };
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
+  const epilogue: Epilogue = {
+    ...NO_EPILOGUE,
+    ...options.epilogue,
+    bias: bias !== undefined && (vectors && n % 4 === 0 ? 'vec4f' : 'f32'),
+    keepZ: z !== undefined,
+  };
   const unit = vectors ? 4 : 1;
   const operand = ({ layout, stride }: MatmulOperand): OperandSpec => ({ layout, vectors: stride % 4 === 0 });
   const specA = operand(a);

@@ -14,7 +14,7 @@ export interface Tile {
 }
 
 /** From the one with the most arithmetic for each byte to the one that fills a device with the least work. */
-const TILES: readonly Tile[] = [
+export const TILES: readonly Tile[] = [
   { rows: 128, columns: 128, depth: 16, threadRows: 8, threadColumns: 16, laneColumns: 8 },
   { rows: 64, columns: 128, depth: 16, threadRows: 8, threadColumns: 8, laneColumns: 8 },
   { rows: 64, columns: 64, depth: 16, threadRows: 8, threadColumns: 8, laneColumns: 8 },
