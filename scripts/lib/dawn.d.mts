@@ -1,0 +1,1 @@
+export function installWebGpu(options?: string[]): Promise<GPUAdapter>;

@@ -1,0 +1,55 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { findSwiftShader } from './browser.mjs';
+
+/** Makes a system without the Vulkan loader use the given copy, which Dawn then finds by its name. */
+function preloadLibrary(file) {
+  const RTLD_NOW = 2;
+  const RTLD_NODELETE = 0x1000; // stays loaded when Node.js, which finds no addon in it, closes it again
+  try {
+    process.dlopen({ exports: {} }, file, RTLD_NOW | RTLD_NODELETE);
+  } catch {
+    // Always: 'Module did not self-register'.
+  }
+}
+
+const hasGpu = () =>
+  existsSync('/dev/dri') || existsSync('/dev/dxg') || readdirSync('/dev').some((name) => name.startsWith('nvidia'));
+
+/**
+ * WebGPU in Node.js: Dawn from the npm package `webgpu`, put where a browser has it (navigator.gpu and the GPU…
+ * classes). To be called before @tensorflow/tfjs-backend-webgpu is imported, which looks for navigator.gpu then.
+ * Uses the machine's GPU, or else Chromium's SwiftShader. VK_ICD_FILENAMES and VK_DRIVER_FILES overrule that.
+ */
+export async function installWebGpu(options = []) {
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  const linux = process.platform === 'linux';
+  const swiftShader = linux ? await findSwiftShader() : undefined;
+  if (swiftShader?.loader) {
+    preloadLibrary(swiftShader.loader);
+  }
+  const chosen = process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES;
+  const useSwiftShader = () => {
+    process.env.VK_ICD_FILENAMES = swiftShader.driver;
+  };
+  if (swiftShader && !chosen && !hasGpu()) {
+    useSwiftShader();
+  }
+  let gpu = create(options);
+  let adapter = await gpu.requestAdapter();
+  if (!adapter && swiftShader && !chosen) {
+    useSwiftShader();
+    gpu = create(options);
+    adapter = await gpu.requestAdapter();
+  }
+  if (!adapter) {
+    throw new Error('No WebGPU adapter: this needs a GPU with a Vulkan driver, or Chromium with its SwiftShader.');
+  }
+  // What create() returns owns the instance: the process dies if it is collected. navigator holds it.
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { userAgent: `Node.js ${process.version}`, gpu },
+    configurable: true,
+    writable: true,
+  });
+  return adapter;
+}
