@@ -44,8 +44,8 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const multiply = each(
     tile.depth,
     (k) => `{
-    ${each(rowQuads, (i) => `let a${i} = aTile[${(k * tile.rows) / 4}u + rowQuad + ${i * laneRows}u];`)}
-    ${each(columnQuads, (j) => `let b${j} = bTile[${(k * tile.columns) / 4}u + columnQuad + ${j * tile.laneColumns}u];`)}
+    ${each(rowQuads, (i) => `let a${i} = ${a.shared(`${k}u`, `rowQuad + ${i * laneRows}u`, `${(k >> 2) * 2}u`)};`)}
+    ${each(columnQuads, (j) => `let b${j} = ${b.shared(`${k}u`, `columnQuad + ${j * tile.laneColumns}u`, `${(k >> 2) * 2}u`)};`)}
     ${each(rowQuads, (i) =>
       each(4, (q) =>
         each(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
@@ -178,7 +178,7 @@ export function matmul(
   options: MatmulOptions = {},
 ): void {
   if (m === 0 || n === 0) return;
-  const { cStride = n, bias, softcap = 0, z, plan = choosePlan(gpu, m, n, k) } = options;
+  const { cStride = n, bias, softcap = 0, z, plan = choosePlan(m, n, k) } = options;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
@@ -188,9 +188,13 @@ export function matmul(
     keepZ: z !== undefined,
   };
   const unit = vectors ? 4 : 1;
-  const operand = ({ layout, stride }: MatmulOperand): OperandSpec => ({ layout, vectors: stride % 4 === 0 });
-  const specA = operand(a);
-  const specB = operand(b);
+  const operand = ({ layout, stride }: MatmulOperand, exact: boolean): OperandSpec => ({
+    layout,
+    vectors: stride % 4 === 0,
+    exact,
+  });
+  const specA = operand(a, m % tile.rows === 0);
+  const specB = operand(b, n % tile.columns === 0);
   const sliceDepth = Math.ceil(k / slices / tile.depth) * tile.depth;
   const spec: MatmulSpec = {
     tile,

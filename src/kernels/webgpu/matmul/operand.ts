@@ -10,6 +10,8 @@ export interface OperandSpec {
   readonly layout: OperandLayout;
   /** Whether rows begin at multiples of four floats, so that it is read in vec4s. */
   readonly vectors: boolean;
+  /** Whether tiles cover it exactly, so that nothing need be clamped. */
+  readonly exact: boolean;
 }
 
 /**
@@ -39,6 +41,15 @@ export class OperandLoader {
     this.registers = spec.layout === 'kInner' ? this.units * 4 : this.units;
   }
 
+  /**
+   * Where quad `quad` of term `k` of a part lies in shared memory. Threads that transpose a block side by side store to
+   * terms four apart, which would meet in the same banks; the exclusive or sends them to different ones.
+   */
+  shared(k: string, quad: string, swizzle: string): string {
+    const place = this.spec.layout === 'kInner' ? `((${quad}) ^ (${swizzle}))` : `(${quad})`;
+    return `${this.name}Tile[(${k}) * ${this.quads}u + ${place}]`;
+  }
+
   /** WGSL that fetches the part which begins at term `k` into the registers, for loader thread `t`. */
   fetch(t: string, k: string): string {
     return this.each(t, (quad, depth, register) => {
@@ -53,12 +64,11 @@ export class OperandLoader {
 
   /** WGSL that stores the registers in shared memory. */
   store(t: string): string {
-    const shared = (row: string, quad: string) => `${this.name}Tile[(${row}) * ${this.quads}u + ${quad}]`;
     return this.each(t, (quad, depth, register) => {
-      if (this.spec.layout === 'kOuter') return `${shared(depth, quad)} = fetch${register};`;
+      if (this.spec.layout === 'kOuter') return `${this.shared(depth, quad, '')} = fetch${register};`;
       const line = (component: string, q: number) => {
         const column = [0, 1, 2, 3].map((i) => `fetch${register + i}.${component}`).join(', ');
-        return `${shared(`${depth} * 4u + ${q}u`, quad)} = vec4f(${column});`;
+        return `${this.shared(`${depth} * 4u + ${q}u`, quad, `${depth} * 2u`)} = vec4f(${column});`;
       };
       return ['x', 'y', 'z', 'w'].map(line).join('\n');
     });
@@ -84,7 +94,7 @@ export class OperandLoader {
   private load(k: string, outer: string): string {
     const { name, spec } = this;
     if (spec.layout === 'kInner') {
-      const row = `min(${outer}, ${name}Extent - 1u)`;
+      const row = spec.exact ? outer : `min(${outer}, ${name}Extent - 1u)`;
       if (spec.vectors) {
         const value = `${name}[${row} * ${name}Stride + ${k} / 4u]`;
         return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
@@ -93,7 +103,8 @@ export class OperandLoader {
       return `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
     }
     if (spec.vectors) {
-      const value = `${name}[${k} * ${name}Stride + min(${outer}, (${name}Extent - 1u) / 4u)]`;
+      const quad = spec.exact ? outer : `min(${outer}, (${name}Extent - 1u) / 4u)`;
+      const value = `${name}[${k} * ${name}Stride + ${quad}]`;
       return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
     }
     const term = (q: number) => `${name}[${k} * ${name}Stride + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
