@@ -11,7 +11,6 @@ export interface Argument {
   readonly shape: readonly string[];
   readonly dtype: 'float32' | 'int32';
   readonly optional?: boolean;
-  /** Whether the last dimension may be 0. The leading ones always may. */
 }
 
 export const float32 = (...shape: string[]): Argument => ({ shape, dtype: 'float32' });
@@ -48,9 +47,33 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
   }
 
   /**
+   * Checks the arguments, then runs `body` with them in a scope of its own, as tfjs's ops do: of the tensors that it makes,
+   * those that it returns remain.
+   *
    * @throws If an option is unknown or wrong, or a tensor is missing, disposed, or of a wrong dtype or shape.
    */
-  check(values: { [K in keyof Args]: unknown }, config: unknown): Checked<Args, S> {
+  call<R extends TensorContainer>(
+    values: { [K in keyof Args]: unknown },
+    config: unknown,
+    body: (checked: Checked<Args, S>) => R,
+  ): R {
+    const { resolved, shapes } = this.check(values, config);
+    return tidy(this.op, () => {
+      const tensors: Record<string, Tensor | undefined> = {};
+      for (const name in this.args) tensors[name] = convert(values[name], this.args[name]!.dtype);
+      for (const name of this.tensorOptions) {
+        tensors[name] = convert((resolved as Record<string, unknown>)[name], this.options[name]!.dtype!);
+      }
+      return body({
+        tensors: tensors as Checked<Args, S>['tensors'],
+        config: resolved,
+        sizes: shapes.sizes,
+        leading: shapes.leading ?? [],
+      });
+    });
+  }
+
+  private check(values: { [K in keyof Args]: unknown }, config: unknown) {
     const { op } = this;
     const resolved = resolveConfig(op, this.options, this.defaults, config);
     const shapes = new Shapes(op);
@@ -68,17 +91,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
       const { shape, dtype } = this.options[name]!;
       if (value !== undefined) shapes.match(name, shape!, this.shapeOf(name, value, dtype!), value);
     }
-    const tensors: Record<string, Tensor | undefined> = {};
-    for (const name in this.args) tensors[name] = convert(values[name], this.args[name]!.dtype);
-    for (const name of this.tensorOptions) {
-      tensors[name] = convert((resolved as Record<string, unknown>)[name], this.options[name]!.dtype!);
-    }
-    return {
-      tensors: tensors as Checked<Args, S>['tensors'],
-      config: resolved,
-      sizes: shapes.sizes,
-      leading: shapes.leading ?? [],
-    };
+    return { resolved, shapes };
   }
 
   private shapeOf(name: string, value: unknown, dtype: 'float32' | 'int32'): readonly number[] {

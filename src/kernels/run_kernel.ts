@@ -14,6 +14,13 @@ export function registerComposedKernel(kernelName: string, kernelFunc: KernelFun
   composedKernels.set(kernelName, kernelFunc);
 }
 
+/** The composed kernel of `kernelName`: the reference for every other. */
+export function composedKernel(kernelName: string): KernelFunc {
+  const kernel = composedKernels.get(kernelName);
+  if (!kernel) throw new Error(`There is no composed kernel '${kernelName}'`);
+  return kernel;
+}
+
 /** Registers the composed kernels for `backendName` where it has none of its own. */
 export function registerComposedKernelsFor(backendName: string): void {
   for (const [kernelName, kernelFunc] of composedKernels) {

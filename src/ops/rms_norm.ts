@@ -28,8 +28,9 @@ export interface RmsNormConfig extends ConfigOf<typeof signature.options> {}
  * @returns `[..., C]`. Differentiable in x and gamma.
  */
 export function rmsNorm<T extends Tensor>(x: T | TensorLike, gamma?: Tensor | TensorLike, config?: RmsNormConfig): T {
-  const { tensors, config: options } = signature.check({ x, gamma }, config);
-  const attrs: RmsNormAttrs = { epsilon: options.epsilon, offset: options.offset };
-  const [y] = runKernel(RmsNorm, tensors, attrs);
-  return y as T;
+  return signature.call({ x, gamma }, config, ({ tensors, config: { epsilon, offset } }) => {
+    const attrs: RmsNormAttrs = { epsilon, offset };
+    const [y] = runKernel(RmsNorm, tensors, attrs);
+    return y as T;
+  });
 }

@@ -1,0 +1,57 @@
+/** Property tests: the kernel of the backend under test against the composed one, over odd sizes. */
+import fc from 'fast-check';
+import '../../src/index.js';
+import { composedKernel, runKernel } from '../../src/kernels/run_kernel.js';
+import { backendName, tf } from './backend.js';
+import { expectClose, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from './golden.js';
+
+/** Where kernels go wrong: one, primes, no multiple of four, multiples, and one past a workgroup. */
+export const oddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 13, 31, 32, 33, 64, 97, 128, 129, 257, 1025);
+/** As `oddSize`, but for a dimension that costs more. */
+export const smallOddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 16, 17, 33);
+
+export interface KernelCall {
+  inputs: Record<string, tf.Tensor>;
+  attrs: object;
+}
+
+/**
+ * Defines a test that runs a kernel and its composed counterpart on the same random inputs. Where the backend has no kernel
+ * of its own there is nothing to compare, and no test.
+ *
+ * @param sizes The sizes that a case is made of.
+ * @param makeCall Makes the call for some sizes, inside a tidy.
+ */
+export function describeAgainstComposed<Sizes extends unknown[]>(
+  kernelName: string,
+  sizes: { [K in keyof Sizes]: fc.Arbitrary<Sizes[K]> },
+  makeCall: (...sizes: Sizes) => KernelCall,
+  { numRuns = 12, tolerance = kernelName.endsWith('Grad') ? GRADIENT_TOLERANCE : OUTPUT_TOLERANCE } = {},
+): void {
+  if (tf.getKernel(kernelName, backendName)?.kernelFunc === composedKernel(kernelName)) return;
+  it(`${kernelName} agrees with its composed kernel`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.tuple(...sizes), async (values) => {
+        const [own, composed] = tf.tidy(() => {
+          const { inputs, attrs } = makeCall(...(values as Sizes));
+          const call = { inputs, attrs: attrs as tf.NamedAttrMap, backend: tf.backend() };
+          const reference = composedKernel(kernelName)(call as never) as unknown as tf.Tensor | tf.Tensor[];
+          return [runKernel(kernelName, inputs, attrs), Array.isArray(reference) ? reference : [reference]];
+        });
+        try {
+          for (const [i, output] of own!.entries()) {
+            await expectClose(output, composed![i]!, output.dtype === 'int32' ? 0 : tolerance, `output ${i}`);
+          }
+        } finally {
+          tf.dispose([own, composed] as never);
+        }
+      }),
+      { numRuns, seed: 1, endOnFailure: true },
+    );
+  });
+}
+
+/** A random tensor from a seed, uniform in [-1, 1): the same on every backend. */
+export function random(shape: number[], seed = 1): tf.Tensor {
+  return tf.randomUniform(shape, -1, 1, 'float32', seed);
+}
