@@ -1,4 +1,4 @@
-import { tensor as makeTensor, Tensor, type TensorLike, util } from '@tensorflow/tfjs-core';
+import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, tidy, util } from '@tensorflow/tfjs-core';
 import { type ConfigSchema, defaultsOf, type ResolvedConfig, resolveConfig } from './config_schema.js';
 import { fail, show } from './errors.js';
 
