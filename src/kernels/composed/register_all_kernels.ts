@@ -1,9 +1,12 @@
 import type { KernelFunc } from '@tensorflow/tfjs-core';
-import { RmsNorm, RmsNormGrad } from '../kernel_names.js';
+import { FusedAddRmsNorm, FusedAddRmsNormGrad, RmsNorm, RmsNormGrad } from '../kernel_names.js';
 import { registerComposedKernel } from '../run_kernel.js';
+import { fusedAddRmsNorm, fusedAddRmsNormGrad } from './fused_add_rms_norm.js';
 import { rmsNorm, rmsNormGrad } from './rms_norm.js';
 
 const kernels: Record<string, KernelFunc> = {
+  [FusedAddRmsNorm]: fusedAddRmsNorm,
+  [FusedAddRmsNormGrad]: fusedAddRmsNormGrad,
   [RmsNorm]: rmsNorm,
   [RmsNormGrad]: rmsNormGrad,
 };

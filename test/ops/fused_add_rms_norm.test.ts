@@ -1,0 +1,130 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { fusedAddRmsNorm, rmsNorm } from '../../src/index.js';
+import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/kernel_names.js';
+import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import {
+  describeGolden,
+  expectClose,
+  expectError,
+  expectNoLeak,
+  GRADIENT_TOLERANCE,
+  OUTPUT_TOLERANCE,
+} from '../support/golden.js';
+
+describeGolden('fusedAddRmsNorm', ({ x, residual, gamma }, options) => fusedAddRmsNorm(x!, residual!, gamma!, options));
+
+const forwardCall = (rows: number, hidden: number) => ({
+  inputs: { x: random([rows, hidden]), residual: random([rows, hidden], 2), gamma: random([hidden], 3) },
+  attrs: { epsilon: 1e-6, offset: 0.5 },
+});
+
+const backwardCall = (rows: number, hidden: number) => {
+  const residual = random([rows, hidden]);
+  const rstd = tf.rsqrt(tf.add(tf.mean(tf.square(residual), -1), 0.1));
+  const dresidual = random([rows, hidden], 4);
+  const inputs = { dy: random([rows, hidden], 3), dresidual, residual, gamma: random([hidden], 2), rstd };
+  return { inputs, attrs: { offset: 0.5 } };
+};
+
+describe('fusedAddRmsNorm', () => {
+  describeAgainstComposed(FusedAddRmsNorm, [smallOddSize, oddSize], forwardCall);
+  describeAgainstComposed(FusedAddRmsNormGrad, [smallOddSize, oddSize], backwardCall);
+
+  // Rows that do not fit the registers of a workgroup, and more rows than workgroups.
+  for (const [rows, hidden] of [
+    [2, 40000],
+    [3, 40001],
+    [1030, 12],
+  ] as const) {
+    describe(`of [${rows}, ${hidden}]`, () => {
+      const sizes: [fc.Arbitrary<number>, fc.Arbitrary<number>] = [fc.constant(rows), fc.constant(hidden)];
+      describeAgainstComposed(FusedAddRmsNorm, sizes, forwardCall, { numRuns: 1 });
+      describeAgainstComposed(FusedAddRmsNormGrad, sizes, backwardCall, { numRuns: 1 });
+    });
+  }
+
+  it('is rmsNorm of the sum', async () => {
+    await expectNoLeak(async () => {
+      const [x, residual, gamma] = [random([3, 24]), random([3, 24], 2), random([24], 3)];
+      const sum = tf.add(x, residual);
+      const y = rmsNorm(sum, gamma, { offset: 1 });
+      const fused = fusedAddRmsNorm(x, residual, gamma, { offset: 1 });
+      await expectClose(fused.y, y, OUTPUT_TOLERANCE, 'y');
+      await expectClose(fused.residual, sum, 0, 'residual');
+      tf.dispose([x, residual, gamma, sum, y, fused]);
+    });
+  });
+
+  it('takes arrays, no rows, and a vector', async () => {
+    await expectNoLeak(async () => {
+      const { y, residual } = fusedAddRmsNorm([1, 1], [2, 3], [1, 1], { epsilon: 0 });
+      await expectClose(y, [3 / Math.sqrt(12.5), 4 / Math.sqrt(12.5)], OUTPUT_TOLERANCE);
+      await expectClose(residual, [3, 4], 0);
+      const none = tf.tidy(() => fusedAddRmsNorm(tf.zeros([0, 8]), tf.zeros([0, 8]), tf.ones([8])));
+      expect([none.y.shape, none.residual.shape]).to.deep.equal([
+        [0, 8],
+        [0, 8],
+      ]);
+      tf.dispose([y, residual, none]);
+    });
+  });
+
+  it('accumulates the gradient where x or residual has other uses, or both are one tensor', async () => {
+    await expectNoLeak(async () => {
+      const [x, gamma, weight] = [random([3, 8]), random([8], 2), random([3, 8], 3)];
+      const fused = tf.grad((t) => {
+        const first = fusedAddRmsNorm(t, t, gamma);
+        const second = fusedAddRmsNorm(first.y, first.residual, gamma);
+        return tf.sum(tf.mul(weight, tf.add(second.y, tf.add(second.residual, t))));
+      })(x);
+      const separate = tf.grad((t) => {
+        const first = tf.add(t, t);
+        const second = tf.add(rmsNorm(first, gamma), first);
+        return tf.sum(tf.mul(weight, tf.add(rmsNorm(second, gamma), tf.add(second, t))));
+      })(x);
+      await expectClose(fused, separate, GRADIENT_TOLERANCE);
+      tf.dispose([x, gamma, weight, fused, separate]);
+    });
+  });
+
+  it('differentiates when its kernel is run by name', async () => {
+    await expectNoLeak(async () => {
+      const [x, residual, gamma] = [random([3, 8]), random([3, 8], 2), random([8], 3)];
+      const run = (x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) => {
+        const outputs = tf.engine().runKernel(FusedAddRmsNorm, { x, residual, gamma }, { epsilon: 1e-6, offset: 0 });
+        return tf.sum((outputs as unknown as tf.Tensor[])[0]!);
+      };
+      const byName = tf.grads(run)([x, residual, gamma]);
+      const byOp = tf.grads((x, residual, gamma) => tf.sum(fusedAddRmsNorm(x, residual, gamma).y))([
+        x,
+        residual,
+        gamma,
+      ]);
+      for (const [i, gradient] of byName.entries()) await expectClose(gradient, byOp[i]!, 0);
+      tf.dispose([x, residual, gamma, byName, byOp]);
+    });
+  });
+
+  it('names what is wrong', () => {
+    const [x, gamma, short] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([2, 7])];
+    expectError(
+      () => fusedAddRmsNorm(x, x, gamma, { eps: 1 } as never),
+      /^fusedAddRmsNorm: unknown option 'eps'; the options are epsilon, offset$/,
+    );
+    expectError(
+      () => fusedAddRmsNorm(x, x, gamma, { epsilon: -1 }),
+      /^fusedAddRmsNorm: option 'epsilon' must be a finite number of at least 0, but got -1$/,
+    );
+    expectError(
+      () => fusedAddRmsNorm(x, short, gamma),
+      /^fusedAddRmsNorm: residual must have shape \[\.\.\.,C\] = \[2,8\] \(as x says\), but got a float32 tensor of shape \[2,7\]$/,
+    );
+    expectError(
+      () => fusedAddRmsNorm(x, x, undefined as never),
+      /^fusedAddRmsNorm: gamma must be a float32 tensor, but got undefined$/,
+    );
+    tf.dispose([x, gamma, short]);
+  });
+});
