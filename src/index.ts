@@ -1,5 +1,11 @@
 import './register.js';
 
 export { type RegisterWebGPUBackendOptions, registerWebGPUBackend } from './backend/register_webgpu_backend.js';
+export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
+export type { CrossEntropyResult, CrossEntropyReturn } from './ops/cross_entropy_options.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
+export { type GegluConfig, geglu } from './ops/geglu.js';
+export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
+export { type SoftmaxConfig, softmax } from './ops/softmax.js';
+export { type SwigluConfig, swiglu } from './ops/swiglu.js';

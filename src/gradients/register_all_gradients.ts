@@ -1,8 +1,21 @@
 import { type GradConfig, registerGradient } from '@tensorflow/tfjs-core';
+import { crossEntropyGradConfig } from './cross_entropy.js';
 import { fusedAddRmsNormGradConfig } from './fused_add_rms_norm.js';
+import { gegluGradConfig } from './geglu.js';
+import { layerNormGradConfig } from './layer_norm.js';
 import { rmsNormGradConfig } from './rms_norm.js';
+import { softmaxGradConfig } from './softmax.js';
+import { swigluGradConfig } from './swiglu.js';
 
-const gradConfigs: GradConfig[] = [fusedAddRmsNormGradConfig, rmsNormGradConfig];
+const gradConfigs: GradConfig[] = [
+  crossEntropyGradConfig,
+  fusedAddRmsNormGradConfig,
+  gegluGradConfig,
+  layerNormGradConfig,
+  rmsNormGradConfig,
+  softmaxGradConfig,
+  swigluGradConfig,
+];
 
 export function registerAllGradients(): void {
   for (const config of gradConfigs) registerGradient(config);

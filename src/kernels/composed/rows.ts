@@ -1,6 +1,21 @@
-import { sum, type Tensor } from '@tensorflow/tfjs-core';
+import { pad, reshape, sum, type Tensor } from '@tensorflow/tfjs-core';
 
 /** The sum over all dimensions but the last: [..., C] → [C]. */
 export function sumOverRows(x: Tensor): Tensor {
   return sum(x, [...Array(x.rank - 1).keys()]);
+}
+
+/** Terms that are added one after another before rounding errors add up. */
+const BLOCK = 256;
+
+/** The sum of each row, [rows, C] → [rows, 1], in blocks where rows are long: some backends add them one by one. */
+export function sumOfRow(x: Tensor): Tensor {
+  const [rows, length] = x.shape as [number, number];
+  if (length <= 4 * BLOCK) return sum(x, 1, true);
+  const blocks = Math.ceil(length / BLOCK);
+  const padded = pad(x, [
+    [0, 0],
+    [0, blocks * BLOCK - length],
+  ]);
+  return sum(sum(reshape(padded, [rows, blocks, BLOCK]), 2), 1, true);
 }

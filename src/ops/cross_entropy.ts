@@ -1,0 +1,53 @@
+import type { Tensor, TensorContainer, TensorLike } from '@tensorflow/tfjs-core';
+import { type ConfigOf, tensor } from '../checks/config_schema.js';
+import { float32, int32, Signature } from '../checks/signature.js';
+import { CrossEntropy } from '../kernels/kernel_names.js';
+import { runKernel } from '../kernels/run_kernel.js';
+import {
+  type CrossEntropyReturn,
+  crossEntropyAttrs,
+  crossEntropyOptions,
+  crossEntropyResult,
+} from './cross_entropy_options.js';
+import { checkRange } from './label_range.js';
+
+const signature = new Signature(
+  'crossEntropy',
+  { logits: float32('...', 'V'), labels: int32('...') },
+  {
+    /** A weight for each class, [V]. Not differentiable. */
+    weight: tensor(['V']),
+    ...crossEntropyOptions,
+  },
+);
+
+/** Options of {@link crossEntropy}. */
+export interface CrossEntropyConfig extends ConfigOf<typeof signature.options> {}
+
+/**
+ * Cross entropy between logits and integer labels, with label smoothing, z-loss and softcapping in the same pass. The
+ * logits are read once forward, which keeps one number a row, and once backward.
+ *
+ * A label that is neither `ignoreIndex` nor in [0, V) is an error where the labels are in JavaScript's memory, and gives NaN
+ * where they are on a device. If every label is ignored the loss and its gradient are 0.
+ *
+ * `liger_cross_entropy` in Liger-Kernel; online softmax from Milakov and Gimelshein (2018).
+ *
+ * @param logits `[..., V]`.
+ * @param labels `[...]`, int32.
+ * @returns The loss, or an object with it and what the `returnX` options ask for. Differentiable in the logits.
+ */
+export function crossEntropy<const C extends CrossEntropyConfig = Record<never, never>>(
+  logits: Tensor | TensorLike,
+  labels: Tensor | TensorLike,
+  config?: C,
+): CrossEntropyReturn<C> {
+  const result = signature.call({ logits, labels }, config, ({ tensors, config: options, sizes }) => {
+    checkRange(signature.op, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
+    const attrs = crossEntropyAttrs(options);
+    const { logits, labels, weight } = tensors;
+    const [loss, , , ...extras] = runKernel(CrossEntropy, { logits, labels, weight }, attrs);
+    return crossEntropyResult(loss!, extras, attrs) as TensorContainer;
+  });
+  return result as CrossEntropyReturn<C>;
+}
