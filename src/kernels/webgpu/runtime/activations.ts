@@ -61,7 +61,8 @@ fn geluTanh(x: @) -> @ {
 }
 fn geluTanhSlope(x: @) -> @ {
   let t = exactTanh(0.7978845608028654 * (x + 0.044715 * x * x * x));
-  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * x * x);
+  let b = clamp(x, @(-10.0), @(10.0)); // where t is ±1, so that 0 · x² is 0
+  return 0.5 * (1.0 + t) + 0.5 * b * (1.0 - t * t) * 0.7978845608028654 * (1.0 + 0.134145 * b * b);
 }`;
 
 const GELU = `

@@ -1,0 +1,76 @@
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import type { Gpu } from './gpu.js';
+import { defineProgram, type ProgramFamily, type UniformType } from './program.js';
+
+const WORKGROUP_SIZE = 256;
+const PER_THREAD = 4;
+
+/** A kernel whose arrays, all of one size, are read and written element by element. */
+export interface Elementwise {
+  readonly reads: readonly string[];
+  /** WGSL of an element of each array that is written. The names of `reads` stand for their elements. */
+  readonly writes: Readonly<Record<string, string>>;
+  readonly uniforms?: Readonly<Record<string, UniformType>>;
+  readonly declarations?: string;
+}
+
+interface Elements {
+  vectors: boolean;
+}
+
+/**
+ * A family of elementwise kernels.
+ *
+ * @param build The kernel of a specialisation, for elements of `type`.
+ */
+export function defineElementwise<Spec extends object>(
+  name: string,
+  build: (spec: Spec, type: 'vec4f' | 'f32') => Elementwise,
+): ProgramFamily<Spec & Elements> {
+  return defineProgram(name, (spec) => {
+    const type = spec.vectors ? 'vec4f' : 'f32';
+    const { reads, writes, uniforms, declarations } = build(spec, type);
+    const arrays = (names: readonly string[]) => Object.fromEntries(names.map((array) => [array, type] as const));
+    const lines = (names: readonly string[], line: (array: string) => string) => names.map(line).join(' ');
+    const times = (text: (i: number) => string) => Array.from({ length: PER_THREAD }, (_, i) => text(i)).join('\n  ');
+    return {
+      workgroupSize: WORKGROUP_SIZE,
+      reads: arrays(reads),
+      writes: arrays(Object.keys(writes)),
+      uniforms: { count: 'u32', ...uniforms },
+      declarations,
+      // All loads come before the first store, so that they are under way together.
+      body: `
+  let first = workgroup * ${PER_THREAD * WORKGROUP_SIZE}u + thread;
+  let last = u.count - 1u;
+  ${times(
+    (i) => `let at${i} = first + ${i * WORKGROUP_SIZE}u;
+  ${lines(reads, (array) => `let ${array}${i} = ${array}[min(at${i}, last)];`)}`,
+  )}
+  ${times(
+    (i) => `if (at${i} <= last) {
+    ${lines(reads, (array) => `let ${array} = ${array}${i};`)}
+    ${lines(Object.keys(writes), (array) => `${array}[at${i}] = ${writes[array]};`)}
+  }`,
+  )}`,
+    };
+  });
+}
+
+/**
+ * Records an elementwise kernel over `tensors`, all of one size. Where that is no multiple of 4 the elements are floats: an
+ * array of vec4s would leave out the last ones.
+ */
+export function runElementwise<Spec extends object>(
+  gpu: Gpu,
+  family: ProgramFamily<Spec & Elements>,
+  spec: Spec,
+  tensors: Readonly<Record<string, TensorInfo>>,
+  uniforms: Readonly<Record<string, number>> = {},
+): void {
+  const size = util.sizeFromShape(Object.values(tensors)[0]!.shape);
+  const vectors = size % 4 === 0;
+  const count = vectors ? size / 4 : size;
+  const workgroups = Math.ceil(count / (PER_THREAD * WORKGROUP_SIZE));
+  gpu.run(family, { ...spec, vectors }, tensors, { count, ...uniforms }, workgroups);
+}

@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { geglu } from '../../src/index.js';
+import { Geglu, GegluGrad } from '../../src/kernels/kernel_names.js';
+import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import { describeGolden, expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
+
+describeGolden('geglu', ({ gate, up }) => ({ y: geglu(gate!, up!) }));
+
+describe('geglu', () => {
+  describeAgainstComposed(Geglu, [smallOddSize, oddSize], (rows, length) => ({
+    inputs: { gate: tf.mul(random([rows, length]), 4), up: random([rows, length], 2) },
+    attrs: {},
+  }));
+
+  describeAgainstComposed(GegluGrad, [smallOddSize, oddSize], (rows, length) => ({
+    inputs: {
+      dy: random([rows, length], 3),
+      gate: tf.mul(random([rows, length]), 4),
+      up: random([rows, length], 2),
+    },
+    attrs: {},
+  }));
+
+  it('is exact for gates of any size', async () => {
+    await expectNoLeak(async () => {
+      const gate = tf.tensor1d([-1e30, -100, 0, 100, 1e30]);
+      const up = tf.ones([5]);
+      const y = geglu(gate, up);
+      const dgate = tf.grad((t) => geglu(t, up))(gate);
+      await expectClose(y, [0, 0, 0, 100, 1e30], OUTPUT_TOLERANCE);
+      await expectClose(dgate, [0, 0, 0.5, 1, 1], OUTPUT_TOLERANCE);
+      tf.dispose([gate, up, y, dgate]);
+    });
+  });
+
+  it('takes arrays, scalars and no rows', async () => {
+    await expectNoLeak(async () => {
+      const gelu = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+      const vector = geglu([1, -2, 3], [2, 3, 4]);
+      const scalar = geglu(1, 2);
+      await expectClose(vector, [2 * gelu(1), 3 * gelu(-2), 4 * gelu(3)], OUTPUT_TOLERANCE);
+      await expectClose(scalar, [2 * gelu(1)], OUTPUT_TOLERANCE);
+      const none = tf.zeros([0, 8]);
+      const y = geglu(none, none);
+      expect(y.shape).to.deep.equal([0, 8]);
+      tf.dispose([vector, scalar, none, y]);
+    });
+  });
+
+  it('differentiates when its kernel is run by name', async () => {
+    await expectNoLeak(async () => {
+      const gate = random([3, 7]);
+      const up = random([3, 7], 2);
+      const run = (a: tf.Tensor, b: tf.Tensor) =>
+        tf.engine().runKernel(Geglu, { gate: a, up: b }, {}) as unknown as tf.Tensor;
+      const byName = tf.grads(run)([gate, up]);
+      const byOp = tf.grads((a, b) => geglu(a!, b!))([gate, up]);
+      await expectClose(byName[0]!, byOp[0]!, 0);
+      await expectClose(byName[1]!, byOp[1]!, 0);
+      tf.dispose([gate, up, byName, byOp]);
+    });
+  });
+
+  it('names what is wrong', () => {
+    const gate = tf.ones([2, 8]);
+    const short = tf.ones([2, 7]);
+    expectError(
+      () => geglu(gate, short),
+      /^geglu: up must have shape \[\.\.\.\] = \[2,8\] \(as gate says\), but got a float32 tensor of shape \[2,7\]$/,
+    );
+    expectError(
+      () => geglu(gate, gate, { approximate: 'tanh' } as never),
+      /^geglu: unknown option 'approximate'; this op has no options$/,
+    );
+    tf.dispose([gate, short]);
+  });
+});
