@@ -7,5 +7,6 @@ export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
+export { type RopeResult, rope } from './ops/rope.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';

@@ -4,6 +4,7 @@ import { fusedAddRmsNormGradConfig } from './fused_add_rms_norm.js';
 import { gegluGradConfig } from './geglu.js';
 import { layerNormGradConfig } from './layer_norm.js';
 import { rmsNormGradConfig } from './rms_norm.js';
+import { ropeGradConfig } from './rope.js';
 import { softmaxGradConfig } from './softmax.js';
 import { swigluGradConfig } from './swiglu.js';
 
@@ -13,6 +14,7 @@ const gradConfigs: GradConfig[] = [
   gegluGradConfig,
   layerNormGradConfig,
   rmsNormGradConfig,
+  ropeGradConfig,
   softmaxGradConfig,
   swigluGradConfig,
 ];

@@ -10,6 +10,7 @@ import {
   LayerNormGrad,
   RmsNorm,
   RmsNormGrad,
+  Rope,
   Softmax,
   SoftmaxGrad,
   Swiglu,
@@ -21,24 +22,26 @@ import { fusedAddRmsNorm, fusedAddRmsNormGrad } from './fused_add_rms_norm.js';
 import { geglu, gegluGrad } from './geglu.js';
 import { layerNorm, layerNormGrad } from './layer_norm.js';
 import { rmsNorm, rmsNormGrad } from './rms_norm.js';
+import { rope } from './rope.js';
 import { softmax, softmaxGrad } from './softmax.js';
 import { swiglu, swigluGrad } from './swiglu.js';
 
 const kernels: Record<string, KernelFunc> = {
-  [CrossEntropy]: crossEntropy,
   [CrossEntropyGrad]: crossEntropyGrad,
-  [FusedAddRmsNorm]: fusedAddRmsNorm,
+  [CrossEntropy]: crossEntropy,
   [FusedAddRmsNormGrad]: fusedAddRmsNormGrad,
-  [Geglu]: geglu,
+  [FusedAddRmsNorm]: fusedAddRmsNorm,
   [GegluGrad]: gegluGrad,
-  [LayerNorm]: layerNorm,
+  [Geglu]: geglu,
   [LayerNormGrad]: layerNormGrad,
-  [RmsNorm]: rmsNorm,
+  [LayerNorm]: layerNorm,
   [RmsNormGrad]: rmsNormGrad,
-  [Softmax]: softmax,
+  [RmsNorm]: rmsNorm,
+  [Rope]: rope,
   [SoftmaxGrad]: softmaxGrad,
-  [Swiglu]: swiglu,
+  [Softmax]: softmax,
   [SwigluGrad]: swigluGrad,
+  [Swiglu]: swiglu,
 };
 
 /** Declares the composed kernel of every kernel name. */

@@ -4,6 +4,7 @@ import { fusedAddRmsNormConfig, fusedAddRmsNormGradConfig } from './fused_add_rm
 import { gegluConfig, gegluGradConfig } from './geglu.js';
 import { layerNormConfig, layerNormGradConfig } from './layer_norm.js';
 import { rmsNormConfig, rmsNormGradConfig } from './rms_norm.js';
+import { ropeConfig } from './rope.js';
 import { softmaxConfig, softmaxGradConfig } from './softmax.js';
 import { swigluConfig, swigluGradConfig } from './swiglu.js';
 
@@ -18,6 +19,7 @@ const kernelConfigs: KernelConfig[] = [
   layerNormGradConfig,
   rmsNormConfig,
   rmsNormGradConfig,
+  ropeConfig,
   softmaxConfig,
   softmaxGradConfig,
   swigluConfig,

@@ -1,0 +1,105 @@
+import type { KernelConfig } from '@tensorflow/tfjs-core';
+import { Rope, type RopeAttrs, type RopeInputs } from '../kernel_names.js';
+import { Gpu } from './runtime/gpu.js';
+import { defineProgram } from './runtime/program.js';
+
+const WORKGROUP_SIZE = 256;
+/** Heads that a thread rotates: all by the same cosines and sines, which it reads once. */
+const HEADS = 4;
+
+interface RopeSpec {
+  queryHeads: number;
+  keyHeads: number;
+  headSize: number;
+  /** cos and sin differ from batch to batch. */
+  perBatch: boolean;
+  transposed: boolean;
+}
+
+/** Elements in half of a head, and their type. */
+const halfOf = (headSize: number) =>
+  headSize % 8 === 0 ? { type: 'vec4f' as const, half: headSize / 8 } : { type: 'f32' as const, half: headSize / 2 };
+
+const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
+
+/**
+ * With x1, x2 the halves of a head: y1 = x1 · cos1 − x2 · sin1 and y2 = x2 · cos2 + x1 · sin2; transposed,
+ * dx1 = dy1 · cos1 + dy2 · sin2 and dx2 = dy2 · cos2 − dy1 · sin1.
+ *
+ * A workgroup rotates 256 elements of the halves [T, half] in `HEADS` heads of q or of k, of one batch.
+ */
+const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, perBatch, transposed }: RopeSpec) => {
+  const { type, half } = halfOf(headSize);
+  const row = 2 * half;
+  const queryGroups = groupsOf(queryHeads);
+  const groups = queryGroups + groupsOf(keyHeads);
+  const [y1, y2] = transposed
+    ? ['x1 * cos1 + x2 * sin2', 'x2 * cos2 - x1 * sin1']
+    : ['x1 * cos1 - x2 * sin1', 'x2 * cos2 + x1 * sin2'];
+
+  /** Rotates the heads from `first` on; all are read before the first is written. */
+  const rotate = (x: string, y: string, heads: number) => {
+    const times = (text: (i: number) => string) =>
+      Array.from({ length: Math.min(HEADS, heads) }, (_, i) => text(i)).join('\n    ');
+    return `
+    ${times(
+      (i) => `let at${i} = (batch * ${heads}u + min(first + ${i}u, ${heads - 1}u)) * u.length * ${row}u + offset;
+    let low${i} = ${x}[at${i}];
+    let high${i} = ${x}[at${i} + ${half}u];`,
+    )}
+    ${times(
+      (i) => `if (first + ${i}u < ${heads}u) {
+      let x1 = low${i};
+      let x2 = high${i};
+      ${y}[at${i}] = ${y1};
+      ${y}[at${i} + ${half}u] = ${y2};
+    }`,
+    )}`;
+  };
+
+  return {
+    workgroupSize: WORKGROUP_SIZE,
+    reads: { q: type, k: type, cos: type, sin: type },
+    writes: { rotatedQ: type, rotatedK: type },
+    uniforms: { length: 'u32', tiles: 'u32' },
+    body: `
+  let group = workgroup % ${groups}u;
+  let tile = workgroup / ${groups}u % u.tiles;
+  let batch = workgroup / ${groups}u / u.tiles;
+  let element = tile * ${WORKGROUP_SIZE}u + thread;
+  let position = element / ${half}u;
+  if (position >= u.length) { return; }
+  let offset = position * ${row}u + element % ${half}u;
+  let angle = ${perBatch ? `batch * u.length * ${row}u + ` : ''}offset;
+  let cos1 = cos[angle];
+  let cos2 = cos[angle + ${half}u];
+  let sin1 = sin[angle];
+  let sin2 = sin[angle + ${half}u];
+  if (group < ${queryGroups}u) {
+    let first = group * ${HEADS}u;
+    ${rotate('q', 'rotatedQ', queryHeads)}
+  } else {
+    let first = (group - ${queryGroups}u) * ${HEADS}u;
+    ${rotate('k', 'rotatedK', keyHeads)}
+  }`,
+  };
+});
+
+export const ropeConfig: KernelConfig = {
+  kernelName: Rope,
+  backendName: 'webgpu',
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const { q, k, cos, sin } = inputs as unknown as RopeInputs;
+    const { transposed } = attrs as unknown as RopeAttrs;
+    const gpu = Gpu.of(backend);
+    const [batches, queryHeads, length, headSize] = q.shape as [number, number, number, number];
+    const keyHeads = k.shape[1]!;
+    const rotatedQ = gpu.output(q.shape);
+    const rotatedK = gpu.output(k.shape);
+    const spec: RopeSpec = { queryHeads, keyHeads, headSize, perBatch: cos.shape[0] !== 1, transposed };
+    const tiles = Math.ceil((length * halfOf(headSize).half) / WORKGROUP_SIZE);
+    const workgroups = batches * tiles * (groupsOf(queryHeads) + groupsOf(keyHeads));
+    gpu.run(ropeProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { length, tiles }, workgroups);
+    return [rotatedQ, rotatedK];
+  },
+};

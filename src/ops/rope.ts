@@ -1,0 +1,55 @@
+import type { Tensor, Tensor3D, Tensor4D, TensorLike } from '@tensorflow/tfjs-core';
+import { fail, show } from '../checks/errors.js';
+import { float32, Signature } from '../checks/signature.js';
+import { Rope, type RopeAttrs } from '../kernels/kernel_names.js';
+import { runKernel } from '../kernels/run_kernel.js';
+
+const signature = new Signature(
+  'rope',
+  {
+    q: float32('B', 'Hq', 'T', 'D'),
+    k: float32('B', 'Hk', 'T', 'D'),
+    cos: float32('N', 'T', 'D'),
+    sin: float32('N', 'T', 'D'),
+  },
+  {},
+);
+
+/** What {@link rope} returns. */
+export interface RopeResult {
+  /** [B, Hq, T, D] */
+  q: Tensor4D;
+  /** [B, Hk, T, D] */
+  k: Tensor4D;
+}
+
+/**
+ * Rotary position embedding of queries and keys, by halves as in Hugging Face's Llama:
+ * `x · cos + rotateHalf(x) · sin`, where `rotateHalf([x1, x2]) = [−x2, x1]`.
+ *
+ * Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding" (2021); `liger_rope` in Liger-Kernel.
+ *
+ * @param q Queries `[B, Hq, T, D]`, D even.
+ * @param k Keys `[B, Hk, T, D]`; their number of heads may differ.
+ * @param cos Cosines of the angles, `[1, T, D]` or `[B, T, D]`.
+ * @param sin Sines of the angles, of the same shape.
+ * @returns Both rotated. Differentiable in q and k.
+ */
+export function rope(
+  q: Tensor4D | TensorLike,
+  k: Tensor4D | TensorLike,
+  cos: Tensor3D | TensorLike,
+  sin: Tensor3D | TensorLike,
+): RopeResult {
+  return signature.call({ q, k, cos, sin }, undefined, ({ tensors, sizes }) => {
+    checkSizes(tensors, sizes);
+    const attrs: RopeAttrs = { transposed: false };
+    const [rotatedQ, rotatedK] = runKernel(Rope, tensors, attrs);
+    return { q: rotatedQ as Tensor4D, k: rotatedK as Tensor4D };
+  });
+}
+
+function checkSizes({ q, cos }: { q: Tensor; cos: Tensor }, { B, N, D }: Readonly<Record<string, number>>): void {
+  if (D! % 2 !== 0) throw new Error(`rope: q must have an even last dimension, but got ${show(q)}`);
+  if (N !== 1 && N !== B) fail('rope', 'cos', `of shape [1 or ${B}, T, D]`, cos);
+}
