@@ -1,0 +1,69 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Gpt2Config, gpt2Config } from '../../examples/gpt2/config.js';
+import { createGpt2 } from '../../examples/gpt2/model.js';
+import { createStockGpt2 } from '../../examples/gpt2/stock.js';
+import type { LanguageModel } from '../../examples/support/language_model.js';
+import * as liger from '../../src/index.js';
+import type { BenchCase, Subject } from '../harness/bench_case.js';
+import { indices } from '../harness/inputs.js';
+import { clipByGlobalNorm } from '../harness/stock_clipping.js';
+
+const LEARNING_RATE = 3e-4;
+
+type Optimizer = Pick<tf.Optimizer, 'applyGradients' | 'dispose'>;
+
+/** Whole training steps on one batch. */
+function training(
+  model: LanguageModel,
+  { vocab_size }: Gpt2Config,
+  [batch, length]: number[],
+  optimizer: Optimizer,
+  prepare: (gradients: tf.NamedTensorMap) => tf.NamedTensorMap,
+): Subject {
+  const inputIds = indices([batch!, length!], vocab_size, 1) as tf.Tensor2D;
+  const labels = indices([batch!, length!], vocab_size, 2) as tf.Tensor2D;
+  const variables = Object.values(model.variables);
+  return {
+    call: () => {
+      const { value, grads } = tf.variableGrads(() => model.loss(inputIds, labels), variables);
+      optimizer.applyGradients(prepare(grads));
+      return [value];
+    },
+    dispose: () => {
+      optimizer.dispose();
+      model.dispose();
+      tf.dispose([inputIds, labels]);
+    },
+  };
+}
+
+export function gpt2(quick: boolean): BenchCase[] {
+  const config: Gpt2Config = quick
+    ? { ...gpt2Config, vocab_size: 128, n_positions: 32, n_embd: 32, n_layer: 1, n_head: 2 }
+    : { ...gpt2Config, vocab_size: 50304 };
+  const { vocab_size, n_embd, n_layer } = config;
+  const sizes = quick ? [[1, 16, undefined] as const] : [[4, 256, 29] as const, [4, 1024, 94] as const];
+  return sizes.map(([batch, length, target]) => {
+    const tokens = batch * length;
+    const weights = 12 * n_layer * n_embd ** 2 + vocab_size * n_embd;
+    const attention = 4 * n_layer * n_embd * length;
+    return {
+      op: 'gpt2',
+      shape: `${quick ? 'tiny' : '124M'}, batch ${batch}×${length}`,
+      timed: 'step',
+      target,
+      // Half of the attention is masked, but no implementation here makes use of it.
+      operations: 3 * tokens * (2 * weights + attention),
+      stockBytes: 16 * 124e6 + tokens * (8 * 4 * vocab_size + 4 * n_layer * (40 * n_embd + 60 * length)),
+      totalMemory: true,
+      ours: () => {
+        const optimizer = liger.train.adamW({ learningRate: LEARNING_RATE, weightDecay: 0.1, clipNorm: 1 });
+        return training(createGpt2(config, 1), config, [batch, length], optimizer, (gradients) => gradients);
+      },
+      stock: () =>
+        training(createStockGpt2(config, 1), config, [batch, length], tf.train.adam(LEARNING_RATE), (gradients) =>
+          clipByGlobalNorm(gradients, 1),
+        ),
+    };
+  });
+}

@@ -1,0 +1,21 @@
+import * as tf from '@tensorflow/tfjs';
+import * as liger from '../../src/index.js';
+import { type BenchCase, onInputs, valueAndGradients } from '../harness/bench_case.js';
+import { noise } from '../harness/inputs.js';
+
+export function softmax(quick: boolean): BenchCase[] {
+  const [rows, columns] = quick ? [64, 256] : [4096, 4096];
+  const inputs = () => ({ x: noise([rows, columns], 1, 3), dy: noise([rows, columns], 3) });
+  return [
+    {
+      op: 'softmax',
+      shape: `${rows}×${columns}`,
+      timed: 'forward and backward',
+      target: quick ? undefined : 0.14,
+      // Backward reads dy and y and writes dx.
+      bytes: 5 * rows * columns * 4,
+      ours: onInputs(inputs, ({ x, dy }) => valueAndGradients(() => liger.softmax(x), [x], dy)),
+      stock: onInputs(inputs, ({ x, dy }) => valueAndGradients(() => tf.softmax(x), [x], dy)),
+    },
+  ];
+}
