@@ -1,39 +1,46 @@
 /** Code and tables of a Markdown file, as tests take them. */
 
-export interface Snippet {
+export interface Block {
   /** The heading that it stands under. */
   title: string;
   line: number;
-  /** The words after its language: `webgpu` where it needs WebGPU, `typed` where it is TypeScript as well. */
+  language: string;
+  /** The words after its language. */
   flags: string[];
   code: string;
+}
+
+/** Each block of code. */
+export function blocksOf(markdown: string): Block[] {
+  const blocks: Block[] = [];
+  let title = '';
+  let open: { info: string; line: number; code: string[] } | undefined;
+  for (const [index, text] of markdown.split('\n').entries()) {
+    const info = /^```(.*)$/.exec(text)?.[1];
+    if (!open) {
+      title = /^#+ (.*)$/.exec(text)?.[1] ?? title;
+      if (info !== undefined) open = { info, line: index + 1, code: [] };
+    } else if (info === undefined) {
+      open.code.push(text);
+    } else {
+      const [language, ...flags] = open.info.split(' ');
+      blocks.push({ title, line: open.line, language: language!, flags, code: open.code.join('\n') });
+      open = undefined;
+    }
+  }
+  return blocks;
+}
+
+/** A block of README.md to run; its flags: `webgpu` where it needs WebGPU, `typed` where it is TypeScript as well. */
+export interface Snippet extends Block {
   /** The lines that it prints: the comments after a console.log, then those that stand alone at the end. */
   prints: string[];
 }
 
 /** Each js block. */
 export function snippetsOf(markdown: string): Snippet[] {
-  const snippets: Snippet[] = [];
-  let title = '';
-  let block: { info: string; line: number; code: string[] } | undefined;
-  for (const [index, text] of markdown.split('\n').entries()) {
-    const fence = /^```(.*)$/.exec(text);
-    if (!block) {
-      title = /^#+ (.*)$/.exec(text)?.[1] ?? title;
-      if (fence) block = { info: fence[1]!, line: index + 1, code: [] };
-    } else if (!fence) {
-      block.code.push(text);
-    } else {
-      const { info, line, code } = block;
-      const [language, ...flags] = info.split(' ');
-      const prints = printsOf(code);
-      if (language === 'js') {
-        snippets.push({ title, line, flags, code: code.join('\n'), prints });
-      }
-      block = undefined;
-    }
-  }
-  return snippets;
+  const blocks = blocksOf(markdown).filter(({ language }) => language === 'js');
+  return blocks.map((block) => ({ ...block, prints: printsOf(block.code.split('\n')) }));
 }
 
 function printsOf(code: readonly string[]): string[] {
