@@ -68,7 +68,7 @@ async function main(options: Options): Promise<void> {
     }
   }
   console.log(`\n${formatTable(report.cases)}\nWritten to ${json}`);
-  if (report.cases.some(({ ours }) => !ours)) process.exitCode = 1;
+  if (report.cases.some(({ failed }) => failed)) process.exitCode = 1;
 }
 
 program

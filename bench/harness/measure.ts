@@ -25,7 +25,7 @@ export interface Budget {
   batchMs: number;
 }
 
-/** Calls are queued without a submission between them only as far as their results fit into this many bytes. */
+/** As many calls are queued at a time as have results of this many bytes, since nothing is reused before it is submitted. */
 const UNSUBMITTED_BYTES = 8e9;
 const MAX_CALLS = 200;
 
@@ -54,7 +54,7 @@ const clamp = (value: number, min: number, max: number) => Math.max(min, Math.mi
 /**
  * Times a subject. `check` is given what its first call came to, which it has to dispose.
  *
- * @param onDevice Whether to find out the device's own time, too.
+ * @param onDevice Whether the subject is a single op, whose time on the device is found out, too.
  */
 export async function measure(
   device: BenchDevice,
@@ -80,18 +80,20 @@ export async function measure(
   const once = await batch(device, subject, 1);
   const peakBytes = device.memory?.peak;
   const measurement = { firstMs, peakBytes, inputBytes };
-  if (once.all > 1000 * seconds) return { ...measurement, ...perCall([once], 1) };
+  // What is slow is called only once more, with the buffers that exist now.
+  if (once.all > 1000 * seconds) return { ...measurement, ...perCall([await batch(device, subject, 1)], 1) };
 
   const few = clamp(Math.floor(batchMs / once.all), 1, 4);
   const estimate = (await batch(device, subject, few)).all / few;
-  const calls = clamp(Math.round(batchMs / estimate), 1, MAX_CALLS);
+  const fit = onDevice ? Math.floor(UNSUBMITTED_BYTES / Math.max(1, (peakBytes ?? 0) - (inputBytes ?? 0))) : MAX_CALLS;
+  const calls = clamp(Math.min(fit, Math.round(batchMs / estimate)), 1, MAX_CALLS);
   await batch(device, subject, calls); // has the buffer manager hold what such a batch takes
   const batches = clamp(Math.floor((1000 * seconds) / (calls * estimate)), 1, 7);
   const times: Array<{ all: number; queue: number }> = [];
   for (let i = 0; i < batches; i++) times.push(await batch(device, subject, calls));
   const timing = { ...measurement, ...perCall(times, calls) };
   if (!onDevice || !device.deviceTime) return timing;
-  return { ...timing, deviceMs: await deviceTime(device, subject, timing, batchMs) };
+  return { ...timing, deviceMs: await deviceTime(device, subject, calls) };
 }
 
 function perCall(times: Array<{ all: number; queue: number }>, calls: number) {
@@ -102,9 +104,7 @@ function perCall(times: Array<{ all: number; queue: number }>, calls: number) {
   };
 }
 
-async function deviceTime(device: BenchDevice, subject: Subject, timing: Measurement, batchMs: number) {
-  const extra = Math.max(1, (timing.peakBytes ?? 0) - (timing.inputBytes ?? 0));
-  const calls = clamp(Math.floor(Math.min(UNSUBMITTED_BYTES / extra, batchMs / timing.ms)), 1, MAX_CALLS);
+async function deviceTime(device: BenchDevice, subject: Subject, calls: number): Promise<number> {
   const queue = () => {
     for (let i = 0; i < calls; i++) tf.dispose(call(subject));
   };

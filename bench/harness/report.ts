@@ -16,6 +16,8 @@ export interface CaseResult extends Pick<BenchCase, 'op' | 'shape' | 'timed' | '
   ofLimit?: number;
   /** ‖ours − stock‖ / ‖stock‖, the largest of the results. */
   relativeError?: number;
+  /** Whether ours threw, upset WebGPU, or differs from stock by more than rounding. */
+  failed: boolean;
   /** What went wrong or was left out. */
   notes: string[];
 }

@@ -16,6 +16,9 @@ export interface RunOptions {
 /** Dispatches that are submitted together: by registerWebGPUBackend and by tfjs itself. */
 const SUBMIT_EVERY = { ours: 64, stock: 15 };
 
+/** Relative errors above this are no rounding: a wrong kernel is often a fast one. */
+const TOLERANCE = 1e-4;
+
 const firstLine = (error: unknown) => String((error as Error).message ?? error).split('\n')[0]!;
 
 /** Measures one case; every line is printed as soon as there is something to say. */
@@ -27,7 +30,7 @@ export async function runCase(
 ): Promise<CaseResult> {
   const { op, shape, timed, target, bytes, operations, totalMemory } = benchCase;
   const result: CaseResult = {
-    ...{ op, shape, timed, target, bytes, operations, notes: [] },
+    ...{ op, shape, timed, target, bytes, operations, failed: false, notes: [] },
     memory: totalMemory ? 'total' : 'above inputs',
     limitMs: bytes || operations ? limitMs(benchCase, limits) : undefined,
   };
@@ -56,7 +59,14 @@ export async function runCase(
   tf.dispose(outputs.filter((tensor) => !tensor.isDisposed));
   if (result.ours && result.stock) result.speedUp = result.stock.ms / result.ours.ms;
   if (result.stock) console.log(`  stock  ${describeStock(result)}`);
+  if (result.relativeError !== undefined && !(result.relativeError <= TOLERANCE))
+    fail('WRONG: ours differs from stock');
   return result;
+
+  function fail(text: string): void {
+    result.failed = true;
+    note(text);
+  }
 
   function note(text: string): void {
     result.notes.push(text);
@@ -68,6 +78,7 @@ export async function runCase(
     make: () => Subject,
     check: (outputs: tf.Tensor[]) => Promise<void>,
   ): Promise<Measurement | undefined> {
+    const complain = which === 'ours' ? fail : note;
     let subject: Subject | undefined;
     try {
       device.submitEvery(SUBMIT_EVERY[which]);
@@ -76,12 +87,12 @@ export async function runCase(
       const onDevice = which === 'ours' && timed !== 'step' && result.limitMs !== undefined;
       return await measure(device, subject, budget, check, onDevice);
     } catch (error) {
-      note(`${which} failed: ${firstLine(error)}`);
+      complain(`${which} failed: ${firstLine(error)}`);
     } finally {
       subject?.dispose();
-      await device.wait([]).catch((error) => note(`${which}: ${firstLine(error)}`));
+      await device.wait([]).catch((error) => complain(`${which} failed: ${firstLine(error)}`));
       device.memory?.resetPeak();
-      for (const error of new Set(device.takeErrors())) note(`${which}: WebGPU says: ${error}`);
+      for (const error of new Set(device.takeErrors())) complain(`${which}: WebGPU says: ${error}`);
     }
   }
 }
