@@ -1,4 +1,4 @@
-import type { Tensor, Tensor3D, Tensor4D, TensorLike } from '@tensorflow/tfjs-core';
+import type { Tensor, Tensor4D, TensorLike } from '@tensorflow/tfjs-core';
 import { fail, show } from '../checks/errors.js';
 import { float32, Signature } from '../checks/signature.js';
 import { Rope, type RopeAttrs } from '../kernels/kernel_names.js';
@@ -36,10 +36,10 @@ export interface RopeResult {
  * @returns Both rotated. Differentiable in q and k.
  */
 export function rope(
-  q: Tensor4D | TensorLike,
-  k: Tensor4D | TensorLike,
-  cos: Tensor3D | TensorLike,
-  sin: Tensor3D | TensorLike,
+  q: Tensor | TensorLike,
+  k: Tensor | TensorLike,
+  cos: Tensor | TensorLike,
+  sin: Tensor | TensorLike,
 ): RopeResult {
   return signature.call({ q, k, cos, sin }, undefined, ({ tensors, sizes }) => {
     checkSizes(tensors, sizes);

@@ -1,34 +1,56 @@
 import type { KernelFunc } from '@tensorflow/tfjs-core';
 import {
+  ActivationGrad,
+  AdamW,
+  AdamWStep,
+  BiasGrad,
   CrossEntropy,
   CrossEntropyGrad,
+  Embedding,
+  EmbeddingGrad,
   FusedAddRmsNorm,
   FusedAddRmsNormGrad,
   Geglu,
   GegluGrad,
   LayerNorm,
   LayerNormGrad,
+  Linear,
+  LinearGradWeight,
+  LinearGradX,
   RmsNorm,
   RmsNormGrad,
   Rope,
   Softmax,
   SoftmaxGrad,
+  SquaredNorms,
   Swiglu,
   SwigluGrad,
 } from '../kernel_names.js';
 import { registerComposedKernel } from '../run_kernel.js';
+import { adamW, adamWStep, squaredNorms } from './adamw.js';
 import { crossEntropy, crossEntropyGrad } from './cross_entropy.js';
+import { embedding, embeddingGrad } from './embedding.js';
 import { fusedAddRmsNorm, fusedAddRmsNormGrad } from './fused_add_rms_norm.js';
 import { geglu, gegluGrad } from './geglu.js';
 import { layerNorm, layerNormGrad } from './layer_norm.js';
+import { activationGrad, biasGrad, linear, linearGradWeight, linearGradX } from './linear.js';
 import { rmsNorm, rmsNormGrad } from './rms_norm.js';
 import { rope } from './rope.js';
 import { softmax, softmaxGrad } from './softmax.js';
 import { swiglu, swigluGrad } from './swiglu.js';
 
 const kernels: Record<string, KernelFunc> = {
+  [ActivationGrad]: activationGrad,
+  [BiasGrad]: biasGrad,
+  [Linear]: linear,
+  [LinearGradWeight]: linearGradWeight,
+  [LinearGradX]: linearGradX,
+  [AdamWStep]: adamWStep,
+  [AdamW]: adamW,
   [CrossEntropyGrad]: crossEntropyGrad,
   [CrossEntropy]: crossEntropy,
+  [EmbeddingGrad]: embeddingGrad,
+  [Embedding]: embedding,
   [FusedAddRmsNormGrad]: fusedAddRmsNormGrad,
   [FusedAddRmsNorm]: fusedAddRmsNorm,
   [GegluGrad]: gegluGrad,
@@ -40,6 +62,7 @@ const kernels: Record<string, KernelFunc> = {
   [Rope]: rope,
   [SoftmaxGrad]: softmaxGrad,
   [Softmax]: softmax,
+  [SquaredNorms]: squaredNorms,
   [SwigluGrad]: swigluGrad,
   [Swiglu]: swiglu,
 };

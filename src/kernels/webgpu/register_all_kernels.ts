@@ -1,16 +1,35 @@
 import { type KernelConfig, registerKernel } from '@tensorflow/tfjs-core';
+import { adamWConfig, adamWStepConfig } from './adamw.js';
 import { crossEntropyConfig, crossEntropyGradConfig } from './cross_entropy.js';
+import { embeddingConfig, embeddingGradConfig } from './embedding.js';
 import { fusedAddRmsNormConfig, fusedAddRmsNormGradConfig } from './fused_add_rms_norm.js';
 import { gegluConfig, gegluGradConfig } from './geglu.js';
 import { layerNormConfig, layerNormGradConfig } from './layer_norm.js';
+import {
+  activationGradConfig,
+  biasGradConfig,
+  linearConfig,
+  linearGradWeightConfig,
+  linearGradXConfig,
+} from './linear.js';
 import { rmsNormConfig, rmsNormGradConfig } from './rms_norm.js';
 import { ropeConfig } from './rope.js';
 import { softmaxConfig, softmaxGradConfig } from './softmax.js';
+import { squaredNormsConfig } from './squared_norms.js';
 import { swigluConfig, swigluGradConfig } from './swiglu.js';
 
 const kernelConfigs: KernelConfig[] = [
+  adamWConfig,
+  adamWStepConfig,
   crossEntropyConfig,
   crossEntropyGradConfig,
+  linearConfig,
+  linearGradXConfig,
+  linearGradWeightConfig,
+  biasGradConfig,
+  activationGradConfig,
+  embeddingConfig,
+  embeddingGradConfig,
   fusedAddRmsNormConfig,
   fusedAddRmsNormGradConfig,
   gegluConfig,
@@ -22,6 +41,7 @@ const kernelConfigs: KernelConfig[] = [
   ropeConfig,
   softmaxConfig,
   softmaxGradConfig,
+  squaredNormsConfig,
   swigluConfig,
   swigluGradConfig,
 ];

@@ -1,0 +1,141 @@
+import { type KernelConfig, util } from '@tensorflow/tfjs-core';
+import {
+  Embedding,
+  EmbeddingGrad,
+  type EmbeddingGradAttrs,
+  type EmbeddingGradInputs,
+  type EmbeddingInputs,
+} from '../kernel_names.js';
+import { defineElementwise, runElementwise } from './runtime/elementwise.js';
+import { Gpu } from './runtime/gpu.js';
+import { defineProgram } from './runtime/program.js';
+import { asRows, Row } from './runtime/row.js';
+
+interface EmbeddingSpec {
+  vocabularySize: number;
+  hidden: number;
+}
+
+const embeddingProgram = defineProgram('embedding', ({ vocabularySize, hidden }: EmbeddingSpec, gpu) => {
+  const row = new Row(gpu, hidden);
+  return {
+    workgroupSize: row.workgroupSize,
+    reads: { table: row.type, indices: 'i32' },
+    writes: { y: row.type },
+    uniforms: { nan: 'f32' },
+    body: `
+  let index = indices[workgroup];
+  let base = workgroup * ${row.count}u;
+  if (index >= 0 && index < ${vocabularySize}) {
+    let tableBase = u32(index) * ${row.count}u;
+    ${row.pass({ value: 'table[tableBase + @]' }, ({ value }, at) => `y[base + ${at}] = ${value};`)}
+  } else {
+    ${row.pass({}, (_, at) => `y[base + ${at}] = ${row.type}(u.nan);`)}
+  }`,
+  };
+});
+
+const clearProgram = defineElementwise('embeddingGradClear', (_: object, type) => ({
+  reads: [],
+  writes: { dtable: `${type}()` },
+}));
+
+/** Threads of a workgroup: the tokens that it looks at together, and the elements of a row that it sums. */
+const BLOCK = 256;
+
+/** Rows of dy that are under way together. */
+const IN_FLIGHT = 4;
+
+const elementsOf = (hidden: number) =>
+  hidden % 4 === 0 ? { type: 'vec4f' as const, count: hidden / 4 } : { type: 'f32' as const, count: hidden };
+
+/**
+ * One workgroup for each token (and 256 elements of its row): if no earlier token has its index, it sums dy over all that
+ * have it, in their order, so that neither atomics nor their changing order are needed. A row that no token uses, or an
+ * index out of range, is left alone.
+ */
+const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, hidden }: EmbeddingSpec) => {
+  const { type, count } = elementsOf(hidden);
+  const slices = Math.ceil(count / BLOCK);
+  const times = (text: (i: number) => string) =>
+    Array.from({ length: IN_FLIGHT }, (_, i) => text(i)).join('\n        ');
+  return {
+    workgroupSize: BLOCK,
+    reads: { dy: type, indices: 'i32' },
+    writes: { dtable: type },
+    uniforms: { tokens: 'u32' },
+    declarations: `
+var<workgroup> hasEarlier: atomic<u32>;
+var<workgroup> isFirst: bool;
+var<workgroup> uses: array<atomic<u32>, ${BLOCK / 32}>; // a bit for each token of a block`,
+    body: `
+  let token = workgroup / ${slices}u;
+  let at = workgroup % ${slices}u * ${BLOCK}u + thread;
+  let index = indices[token];
+  if (index < 0 || index >= ${vocabularySize}) { return; }
+
+  for (var i = thread; i < token; i += ${BLOCK}u) {
+    if (indices[i] == index) {
+      atomicStore(&hasEarlier, 1u);
+      break;
+    }
+  }
+  workgroupBarrier();
+  if (thread == 0u) { isFirst = atomicLoad(&hasEarlier) == 0u; }
+  if (!workgroupUniformLoad(&isFirst)) { return; }
+
+  let column = min(at, ${count - 1}u);
+  var sum = ${type}();
+  for (var start = token; start < u.tokens; start += ${BLOCK}u) {
+    if (thread < ${BLOCK / 32}u) { atomicStore(&uses[thread], 0u); }
+    workgroupBarrier();
+    let i = start + thread;
+    if (i < u.tokens && indices[i] == index) { atomicOr(&uses[thread / 32u], 1u << (thread % 32u)); }
+    workgroupBarrier();
+    for (var word = 0u; word < ${BLOCK / 32}u; word++) {
+      var bits = atomicLoad(&uses[word]);
+      let base = start + word * 32u;
+      while (bits != 0u) {
+        ${times(
+          (i) => `let isUse${i} = bits != 0u;
+        let dy${i} = dy[(base + min(countTrailingZeros(bits), 31u)) * ${count}u + column];
+        bits &= bits - 1u;`,
+        )}
+        ${times((i) => `sum += select(${type}(), dy${i}, isUse${i});`)}
+      }
+    }
+    workgroupBarrier();
+  }
+  if (at < ${count}u) { dtable[u32(index) * ${count}u + at] = sum; }`,
+  };
+});
+
+export const embeddingConfig: KernelConfig = {
+  kernelName: Embedding,
+  backendName: 'webgpu',
+  kernelFunc: ({ inputs, backend }) => {
+    const { table, indices } = inputs as unknown as EmbeddingInputs;
+    const gpu = Gpu.of(backend);
+    const [vocabularySize, hidden] = table.shape as [number, number];
+    const y = gpu.output([...indices.shape, hidden]);
+    const tokens = util.sizeFromShape(indices.shape);
+    gpu.run(embeddingProgram, { vocabularySize, hidden }, { table, indices, y }, { nan: Number.NaN }, tokens);
+    return y;
+  },
+};
+
+export const embeddingGradConfig: KernelConfig = {
+  kernelName: EmbeddingGrad,
+  backendName: 'webgpu',
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const { dy, indices } = inputs as unknown as EmbeddingGradInputs;
+    const { vocabularySize } = attrs as unknown as EmbeddingGradAttrs;
+    const gpu = Gpu.of(backend);
+    const [tokens, hidden] = asRows(dy.shape);
+    const dtable = gpu.output([vocabularySize, hidden]);
+    runElementwise(gpu, clearProgram, {}, { dtable });
+    const workgroups = tokens * Math.ceil(elementsOf(hidden).count / BLOCK);
+    gpu.run(embeddingGradProgram, { vocabularySize, hidden }, { dy, indices, dtable }, { tokens }, workgroups);
+    return dtable;
+  },
+};

@@ -1,0 +1,28 @@
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import { float32, int32, Signature } from '../checks/signature.js';
+import { Embedding } from '../kernels/kernel_names.js';
+import { runKernel } from '../kernels/run_kernel.js';
+import { checkRange } from './label_range.js';
+
+const signature = new Signature('embedding', { table: float32('V', 'C'), indices: int32('...') }, {});
+
+/**
+ * The rows of a table at some indices. The gradient sums the uses of each row in their order, so it repeats bit for bit,
+ * and takes no more memory than the table.
+ *
+ * An index out of range is an error where the indices are in JavaScript's memory, and gives a row of NaN where they are on a
+ * device.
+ *
+ * `LigerEmbedding` in Liger-Kernel.
+ *
+ * @param table `[V, C]`.
+ * @param indices `[...]`, int32, in [0, V).
+ * @returns `[..., C]`. Differentiable in the table.
+ */
+export function embedding(table: Tensor | TensorLike, indices: Tensor | TensorLike): Tensor {
+  return signature.call({ table, indices }, undefined, ({ tensors, sizes }) => {
+    checkRange(signature.op, 'indices', tensors.indices, sizes.V!);
+    const [y] = runKernel(Embedding, tensors, {});
+    return y!;
+  });
+}
