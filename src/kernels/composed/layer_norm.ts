@@ -6,8 +6,12 @@ export const layerNorm: KernelFunc = ({ inputs, attrs }) => {
   const { x, gamma, beta } = inputs as { x: Tensor; gamma: Tensor; beta: Tensor };
   const { epsilon } = attrs as unknown as LayerNormAttrs;
   return tidy(() => {
-    const mean = meanOfRows(x);
-    const centred = sub(x, mean);
+    const estimate = meanOfRows(x);
+    const nearlyCentred = sub(x, estimate);
+    // Some backends add one by one, which loses digits where the mean is large; the sum of what remains loses none.
+    const remainder = meanOfRows(nearlyCentred);
+    const mean = add(estimate, remainder);
+    const centred = sub(nearlyCentred, remainder);
     const rstd = rsqrt(add(meanOfRows(square(centred)), epsilon));
     const y = add(mul(mul(centred, rstd), gamma), beta);
     const leading = x.shape.slice(0, -1);

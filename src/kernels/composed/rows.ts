@@ -1,7 +1,9 @@
-import { pad, reshape, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { pad, reshape, sum, type Tensor, zeros } from '@tensorflow/tfjs-core';
 
 /** The sum over all dimensions but the last: [..., C] → [C]. */
 export function sumOverRows(x: Tensor): Tensor {
+  // Some backends leave the sum of nothing unwritten.
+  if (x.size === 0) return zeros(x.shape.slice(-1));
   return sum(x, [...Array(x.rank - 1).keys()]);
 }
 

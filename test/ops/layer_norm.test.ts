@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { layerNorm } from '../../src/index.js';
+import { LayerNorm, LayerNormGrad } from '../../src/kernels/kernel_names.js';
+import { runKernel } from '../../src/kernels/run_kernel.js';
+import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import {
+  describeGolden,
+  expectClose,
+  expectError,
+  expectNoLeak,
+  GRADIENT_TOLERANCE,
+  OUTPUT_TOLERANCE,
+} from '../support/golden.js';
+
+describeGolden('layerNorm', ({ x, gamma, beta }, options) => ({ y: layerNorm(x!, gamma!, beta!, options) }));
+
+// A mean of about 0 would have a large relative error.
+const forwardCall = (rows: number, hidden: number) => ({
+  inputs: { x: tf.add(random([rows, hidden]), 0.5), gamma: random([hidden], 2), beta: random([hidden], 3) },
+  attrs: { epsilon: 0.1 },
+});
+
+const backwardCall = (rows: number, hidden: number) => {
+  const x = random([rows, hidden]);
+  const { mean, variance } = tf.moments(x, -1);
+  const rstd = tf.rsqrt(tf.add(variance, 0.1));
+  return { inputs: { dy: random([rows, hidden], 3), x, gamma: random([hidden], 2), mean, rstd }, attrs: {} };
+};
+
+describe('layerNorm', () => {
+  describeAgainstComposed(LayerNorm, [smallOddSize, oddSize], forwardCall);
+  describeAgainstComposed(LayerNormGrad, [smallOddSize, oddSize], backwardCall);
+
+  // Rows that do not fit the registers of a workgroup, and more rows than workgroups.
+  for (const [rows, hidden] of [
+    [2, 40000],
+    [3, 40001],
+    [1030, 12],
+  ] as const) {
+    describe(`of [${rows}, ${hidden}]`, () => {
+      const sizes: [fc.Arbitrary<number>, fc.Arbitrary<number>] = [fc.constant(rows), fc.constant(hidden)];
+      describeAgainstComposed(LayerNorm, sizes, forwardCall, { numRuns: 1 });
+      describeAgainstComposed(LayerNormGrad, sizes, backwardCall, { numRuns: 1 });
+    });
+  }
+
+  it('does not cancel where the mean is large', async () => {
+    await expectNoLeak(async () => {
+      // 1024 ± 1 is exact in float32; its square is not.
+      const [x, gamma, beta] = [tf.tensor2d([[1023, 1025, 1025, 1023]]), tf.ones([4]), tf.zeros([4])];
+      const y = layerNorm(x, gamma, beta, { epsilon: 0 });
+      await expectClose(y, [-1, 1, 1, -1], OUTPUT_TOLERANCE);
+      tf.dispose([x, gamma, beta, y]);
+    });
+  });
+
+  it('takes arrays, no rows, and a vector', async () => {
+    await expectNoLeak(async () => {
+      const vector = layerNorm([1, 3], [1, 2], [0, 1], { epsilon: 0 });
+      await expectClose(vector, [-1, 3], OUTPUT_TOLERANCE);
+      const none = tf.tidy(() => layerNorm(tf.zeros([0, 8]), tf.ones([8]), tf.ones([8])));
+      expect(none.shape).to.deep.equal([0, 8]);
+      tf.dispose([vector, none]);
+    });
+  });
+
+  it('has the gradients of a vector, and those of no rows', async () => {
+    await expectNoLeak(async () => {
+      const inputs = [tf.tensor1d([1, 3]), tf.tensor1d([1, 2]), tf.tensor1d([0, 1])];
+      const ofVector = tf.grads((x, gamma, beta) => tf.sum(layerNorm(x, gamma, beta, { epsilon: 1 })))(inputs);
+      const normalized = Math.SQRT1_2;
+      await expectClose(ofVector[0]!, [-0.25 * normalized, 0.25 * normalized], GRADIENT_TOLERANCE, 'dx');
+      await expectClose(ofVector[1]!, [-normalized, normalized], OUTPUT_TOLERANCE, 'dgamma');
+      await expectClose(ofVector[2]!, [1, 1], 0, 'dbeta');
+      const [x, mean] = [tf.zeros([0, 2]), tf.zeros([0])];
+      const ofNone = runKernel(LayerNormGrad, { dy: x, x, gamma: inputs[1], mean, rstd: mean }, {});
+      await expectClose(ofNone[0]!, x, 0, 'dx of no rows');
+      await expectClose(ofNone[1]!, [0, 0], 0, 'dgamma of no rows');
+      await expectClose(ofNone[2]!, [0, 0], 0, 'dbeta of no rows');
+      tf.dispose([inputs, ofVector, x, mean, ofNone]);
+    });
+  });
+
+  it('differentiates when its kernel is run by name', async () => {
+    await expectNoLeak(async () => {
+      const inputs = [random([3, 8]), random([8], 2), random([8], 3)];
+      const run = (x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) => {
+        const outputs = tf.engine().runKernel(LayerNorm, { x, gamma, beta }, { epsilon: 1e-6 });
+        return tf.sum((outputs as unknown as tf.Tensor[])[0]!);
+      };
+      const byName = tf.grads(run)(inputs);
+      const byOp = tf.grads((x, gamma, beta) => tf.sum(layerNorm(x, gamma, beta)))(inputs);
+      for (const [i, gradient] of byName.entries()) await expectClose(gradient, byOp[i]!, 0);
+      tf.dispose([inputs, byName, byOp]);
+    });
+  });
+
+  it('names what is wrong', () => {
+    const [x, gamma, short, scalar] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([7]), tf.scalar(1)];
+    expectError(
+      () => layerNorm(x, gamma, gamma, { epsilonn: 1 } as never),
+      /^layerNorm: unknown option 'epsilonn'; did you mean 'epsilon'\?$/,
+    );
+    expectError(
+      () => layerNorm(x, gamma, gamma, { epsilon: -1 }),
+      /^layerNorm: option 'epsilon' must be a finite number of at least 0, but got -1$/,
+    );
+    expectError(
+      () => layerNorm(x, gamma, short),
+      /^layerNorm: beta must have shape \[C\] = \[8\] \(as x says\), but got a float32 tensor of shape \[7\]$/,
+    );
+    expectError(() => layerNorm(scalar, gamma, gamma), /^layerNorm: x must have shape \[\.\.\.,C\], but got /);
+    expectError(
+      () => layerNorm(x, gamma, undefined as never),
+      /^layerNorm: beta must be a float32 tensor, but got undefined$/,
+    );
+    tf.dispose([x, gamma, short, scalar]);
+  });
+});

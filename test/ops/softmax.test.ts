@@ -1,0 +1,117 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { softmax } from '../../src/index.js';
+import { Softmax, SoftmaxGrad } from '../../src/kernels/kernel_names.js';
+import { runKernel } from '../../src/kernels/run_kernel.js';
+import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import {
+  describeGolden,
+  expectClose,
+  expectError,
+  expectNoLeak,
+  GRADIENT_TOLERANCE,
+  OUTPUT_TOLERANCE,
+} from '../support/golden.js';
+
+describeGolden('softmax', ({ x }, options) => ({ y: softmax(x!, options) }));
+
+const forwardCall = (rows: number, length: number) => ({ inputs: { x: tf.mul(random([rows, length]), 8) }, attrs: {} });
+
+const backwardCall = (rows: number, length: number) => ({
+  inputs: { dy: random([rows, length], 2), y: tf.softmax(random([rows, length])) },
+  attrs: {},
+});
+
+describe('softmax', () => {
+  describeAgainstComposed(Softmax, [smallOddSize, oddSize], forwardCall);
+  describeAgainstComposed(SoftmaxGrad, [smallOddSize, oddSize], backwardCall);
+
+  // Rows that do not fit the registers of a workgroup.
+  for (const [rows, length] of [
+    [2, 40000],
+    [3, 40001],
+  ] as const) {
+    describe(`of [${rows}, ${length}]`, () => {
+      const sizes: [fc.Arbitrary<number>, fc.Arbitrary<number>] = [fc.constant(rows), fc.constant(length)];
+      describeAgainstComposed(Softmax, sizes, forwardCall, { numRuns: 1 });
+      describeAgainstComposed(SoftmaxGrad, sizes, backwardCall, { numRuns: 1 });
+    });
+  }
+
+  it('does not overflow, and gives entries of −∞ the probability 0', async () => {
+    await expectNoLeak(async () => {
+      const x = tf.tensor2d([
+        [1e38, 1e38, -1e38, -Infinity],
+        [-Infinity, -1e38, -1e38, -Infinity],
+        [-Infinity, -Infinity, 5, -Infinity],
+      ]);
+      const [y, dx] = [softmax(x), tf.grad((t) => tf.sum(tf.square(softmax(t))))(x)];
+      await expectClose(y, [0.5, 0.5, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 1, 0], OUTPUT_TOLERANCE);
+      await expectClose(dx, new Array(12).fill(0), 0);
+      tf.dispose([x, y, dx]);
+    });
+  });
+
+  it('gives entries of −∞ the probability 0 in rows that do not fit the registers', async () => {
+    await expectNoLeak(async () => {
+      const x = tf.buffer([1, 40000]);
+      x.values.fill(-Infinity);
+      x.set(2, 0, 20000);
+      x.set(2, 0, 39999);
+      const logits = x.toTensor();
+      const y = softmax(logits);
+      const expected = new Float32Array(40000);
+      expected[20000] = expected[39999] = 0.5;
+      await expectClose(y, expected, OUTPUT_TOLERANCE);
+      tf.dispose([logits, y]);
+    });
+  });
+
+  it('takes arrays, no rows, and a vector', async () => {
+    await expectNoLeak(async () => {
+      const vector = softmax([0, Math.log(3)]);
+      await expectClose(vector, [0.25, 0.75], OUTPUT_TOLERANCE);
+      const none = tf.tidy(() => softmax(tf.zeros([0, 8])));
+      expect(none.shape).to.deep.equal([0, 8]);
+      tf.dispose([vector, none]);
+    });
+  });
+
+  it('has the gradients of a vector, and those of no rows', async () => {
+    await expectNoLeak(async () => {
+      const [vector, none] = [tf.tensor1d([0, Math.log(3)]), tf.zeros([0, 8])];
+      const ofVector = tf.grad((x) => tf.sum(tf.square(softmax(x))))(vector);
+      await expectClose(ofVector, [-0.1875, 0.1875], GRADIENT_TOLERANCE);
+      const ofNone = runKernel(SoftmaxGrad, { dy: none, y: none }, {});
+      await expectClose(ofNone[0]!, none, 0);
+      tf.dispose([vector, none, ofVector, ofNone]);
+    });
+  });
+
+  it('differentiates when its kernel is run by name', async () => {
+    await expectNoLeak(async () => {
+      const x = random([3, 8]);
+      const byName = tf.grad((t) => tf.sum(tf.square(tf.engine().runKernel(Softmax, { x: t }) as tf.Tensor)))(x);
+      const byOp = tf.grad((t) => tf.sum(tf.square(softmax(t))))(x);
+      await expectClose(byName, byOp, 0);
+      tf.dispose([x, byName, byOp]);
+    });
+  });
+
+  it('names what is wrong', () => {
+    const [x, scalar, integers] = [tf.ones([2, 8]), tf.scalar(1), tf.ones([2, 8], 'int32')];
+    expectError(() => softmax(x, { axis: -1 } as never), /^softmax: unknown option 'axis'; this op has no options$/);
+    expectError(() => softmax(x, -1 as never), /^softmax: the config must be an object of options, but got -1$/);
+    expectError(
+      () => softmax(scalar),
+      /^softmax: x must have shape \[\.\.\.,C\], but got a float32 tensor of shape \[\]$/,
+    );
+    expectError(
+      () => softmax(integers),
+      /^softmax: x must be a float32 tensor, but got a int32 tensor of shape \[2,8\]$/,
+    );
+    expectError(() => softmax(undefined as never), /^softmax: x must be a float32 tensor, but got undefined$/);
+    tf.dispose([x, scalar, integers]);
+  });
+});
