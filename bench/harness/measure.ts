@@ -13,7 +13,7 @@ export interface Measurement {
   firstMs: number;
   /** The most memory of one call, with its inputs. */
   peakBytes?: number;
-  /** What the subject's inputs take of it. */
+  /** What of it the subject's inputs and its state take. */
   inputBytes?: number;
   calls: number;
 }
@@ -64,8 +64,6 @@ export async function measure(
   onDevice: boolean,
 ): Promise<Measurement> {
   await device.wait([]);
-  device.memory?.resetPeak();
-  const inputBytes = device.memory?.allocated;
   const firstStart = performance.now();
   const results = call(subject);
   await device.wait(results);
@@ -77,6 +75,7 @@ export async function measure(
   // The second call: an optimizer, for one, has made its state by now.
   await device.wait([]);
   device.memory?.resetPeak();
+  const inputBytes = device.memory?.allocated;
   const once = await batch(device, subject, 1);
   const peakBytes = device.memory?.peak;
   const measurement = { firstMs, peakBytes, inputBytes };
