@@ -29,13 +29,17 @@ interface Range {
   max?: number;
   /** Whether `min` itself is left out. */
   above?: boolean;
+  /** Whether `max` itself is left out. */
+  below?: boolean;
 }
 
-const inRange = (value: number, { min = -Infinity, max = Infinity, above = false }: Range) =>
-  value >= min && value <= max && !(above && value === min);
+const inRange = (value: number, { min = -Infinity, max = Infinity, above = false, below = false }: Range) =>
+  value >= min && value <= max && !(above && value === min) && !(below && value === max);
 
-function describe(noun: string, { min, max, above = false }: Range): string {
-  if (min !== undefined && max !== undefined) return `${noun} in ${above ? '(' : '['}${min}, ${max}]`;
+function describe(noun: string, { min, max, above = false, below = false }: Range): string {
+  if (min !== undefined && max !== undefined) {
+    return `${noun} in ${above ? '(' : '['}${min}, ${max}${below ? ')' : ']'}`;
+  }
   if (min !== undefined) return `${noun} ${above ? 'above' : 'of at least'} ${min}`;
   if (max !== undefined) return `${noun} of at most ${max}`;
   return noun;
@@ -79,6 +83,29 @@ export function object<T extends object>(): Option<T | undefined> {
     default: undefined,
     expected: 'an object',
     accepts: (value) => typeof value === 'object' && value !== null,
+  };
+}
+
+/** A list of strings, or nothing. */
+export function strings(): Option<readonly string[] | undefined> {
+  return {
+    default: undefined,
+    expected: 'an array of strings',
+    accepts: (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  };
+}
+
+/** A function of the caller's, or nothing. */
+export function callback<F extends (...args: never[]) => unknown>(): Option<F | undefined> {
+  return { default: undefined, expected: 'a function', accepts: (value) => typeof value === 'function' };
+}
+
+/** What either of two options accepts; the default is the first one's. */
+export function either<A, B>(first: Option<A>, second: Option<B>): Option<A | B> {
+  return {
+    default: first.default,
+    expected: `${first.expected} or ${second.expected}`,
+    accepts: (value) => first.accepts(value) || second.accepts(value),
   };
 }
 

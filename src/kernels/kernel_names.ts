@@ -212,7 +212,7 @@ export interface ActivationGradInputs {
   z: TensorInfo;
 }
 export interface ActivationGradAttrs {
-  activation: Activation;
+  activation: Exclude<Activation, 'none'>;
 }
 
 export type Reduction = 'mean' | 'sum' | 'none';
@@ -285,34 +285,35 @@ export interface FusedLinearCrossEntropyAttrs extends CrossEntropyAttrs {
 }
 
 /**
- * parameter, m, v = LigerAdamW: one step of AdamW. A backend may update them in place where no one else holds them.
+ * parameter, m and v of each parameter in turn = LigerAdamW: one step of AdamW over any number of parameters.
+ *
+ * Its inputs are an array, as those of tfjs's AddN are: `step` (see LigerAdamWStep), then parameter, gradient, m (the running
+ * mean of the gradient) and v (that of its square) of each parameter, all of one shape. A backend may update a tensor in
+ * place where no one else holds its data; the output is then the input itself.
  */
 export const AdamW = 'LigerAdamW';
-export interface AdamWInputs {
-  parameter: TensorInfo;
-  gradient: TensorInfo;
-  /** The running mean of the gradient. */
-  m: TensorInfo;
-  /** The running mean of its square. */
-  v: TensorInfo;
-  /**
-   * [6], on the device, so that nothing recompiles or is bound anew as they change: the learning rate, what gradients are
-   * multiplied by (1, or less when they are clipped), 1 − beta1^t, 1 − beta2^t, and two unused.
-   */
-  step: TensorInfo;
-}
+export type AdamWInputs = readonly TensorInfo[];
 export interface AdamWAttrs {
   beta1: number;
   beta2: number;
   epsilon: number;
-  weightDecay: number;
+  /** One for each parameter. */
+  weightDecays: readonly number[];
 }
 
-/** step [6], gradientNorm [] = LigerAdamWStep: the scalars of one step, from the gradients' squared norms. */
+/**
+ * step [4], gradientNorm [] (with squaredNorms only) = LigerAdamWStep: the scalars of one step, on the device, so that
+ * LigerAdamW is the same commands in every step. They are the learning rate; what gradients are multiplied by (1, or less
+ * when they are clipped); the learning rate / (1 − beta1^iteration); and 1 / √(1 − beta2^iteration).
+ */
 export const AdamWStep = 'LigerAdamWStep';
 export interface AdamWStepInputs {
+  /** [4], whose values don't count: a backend may write them in place. */
+  step: TensorInfo;
   /** [n], whose sum is the squared global norm; absent when gradients are not clipped. */
   squaredNorms?: TensorInfo;
+  /** [], beside squaredNorms; a backend may write it in place. */
+  gradientNorm?: TensorInfo;
 }
 export interface AdamWStepAttrs {
   learningRate: number;
@@ -324,5 +325,9 @@ export interface AdamWStepAttrs {
   iteration: number;
 }
 
-/** squaredNorms [n], for any n >= 1 that depends on the shapes alone = LigerSquaredNorms of all its inputs, by any names. */
+/**
+ * squaredNorms [n] = LigerSquaredNorms: numbers whose sum is the squared norm of all the inputs, an array of at least one
+ * tensor. n >= 1 depends on their shapes alone.
+ */
 export const SquaredNorms = 'LigerSquaredNorms';
+export type SquaredNormsInputs = readonly TensorInfo[];

@@ -3,6 +3,7 @@ import {
   getKernel,
   type KernelFunc,
   type NamedAttrMap,
+  type NamedTensorMap,
   registerKernel,
   type Tensor,
 } from '@tensorflow/tfjs-core';
@@ -30,17 +31,28 @@ export function registerComposedKernelsFor(backendName: string): void {
 
 /**
  * Runs a kernel of this library on the current backend: its own where it has one, otherwise the composed one.
- * Inputs that are undefined are left out, as the tape expects.
+ * Inputs that are undefined are left out, as the tape expects. Inputs may also be an array, as tfjs's AddN takes them.
  */
-export function runKernel(kernelName: string, inputs: Record<string, Tensor | undefined>, attrs: object): Tensor[] {
+export function runKernel(
+  kernelName: string,
+  inputs: Record<string, Tensor | undefined> | readonly Tensor[],
+  attrs: object,
+): Tensor[] {
+  const present = Array.isArray(inputs) ? inputs : presentOnes(inputs as Record<string, Tensor | undefined>);
+  // The getter initialises a backend that was chosen but not used yet.
+  if (engine().backendName == null) engine().backend;
+  if (!getKernel(kernelName, engine().backendName)) registerComposedKernelsFor(engine().backendName);
+  const result = engine().runKernel(kernelName, present as NamedTensorMap, attrs as NamedAttrMap) as unknown as
+    | Tensor
+    | Tensor[];
+  return Array.isArray(result) ? result : [result];
+}
+
+function presentOnes(inputs: Record<string, Tensor | undefined>): Record<string, Tensor> {
   const present: Record<string, Tensor> = {};
   for (const name in inputs) {
     const tensor = inputs[name];
     if (tensor) present[name] = tensor;
   }
-  // The getter initialises a backend that was chosen but not used yet.
-  if (engine().backendName == null) engine().backend;
-  if (!getKernel(kernelName, engine().backendName)) registerComposedKernelsFor(engine().backendName);
-  const result = engine().runKernel(kernelName, present, attrs as NamedAttrMap) as unknown as Tensor | Tensor[];
-  return Array.isArray(result) ? result : [result];
+  return present;
 }

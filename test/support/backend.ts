@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { registerWebGPUBackend } from '../../src/backend/register_webgpu_backend.js';
+import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
 import { loadBackend, onUnhandledRejection, target } from './platform_node.js';
 
 export { target, tf };
@@ -52,7 +53,8 @@ const strayErrors: unknown[] = [];
 /** Waits for what the test began, until its stray errors are here. */
 async function settle(): Promise<void> {
   if (backendName === 'webgpu') {
-    const backend = tf.backend() as unknown as { commandEncoder: GPUCommandEncoder | null; submitQueue(): void };
+    const backend = tf.backend() as unknown as WebGPUBackendAccess;
+    backend.endComputePassEncoder();
     if (backend.commandEncoder) backend.submitQueue();
     await webgpuDevice().queue.onSubmittedWorkDone();
   }

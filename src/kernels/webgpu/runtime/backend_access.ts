@@ -28,8 +28,12 @@ export interface WebGPUBackendAccess {
 
 export interface TensorData {
   dtype: DataType;
+  /** How many tensors, and clones that wait for a gradient, hold the data. */
+  refCount: number;
+  /** Whether the buffer is the user's own (tf.tensor of a GPUBuffer, with zeroCopy). */
+  external?: boolean;
   /** The GPUBuffer, once the tensor is on the device. */
   resource?: GPUBuffer | GPUTexture | null;
-  /** The values, while the tensor is in JavaScript's memory only. */
+  /** The values, while JavaScript has them: before they are uploaded, and once they were read. */
   values: ArrayLike<number> | null;
 }

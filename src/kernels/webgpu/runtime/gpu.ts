@@ -1,5 +1,5 @@
 import { env, type KernelBackend, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { WebGPUBackendAccess } from './backend_access.js';
+import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { type ProgramFamily, type UniformType, wgsl } from './program.js';
 import { UniformBuffers } from './uniforms.js';
 
@@ -35,6 +35,7 @@ export class Gpu {
   private readonly bindGroups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new WeakMap<GPUBuffer, number>();
   private nextBufferId = 0;
+  private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
 
   private constructor(private readonly backend: WebGPUBackendAccess) {
@@ -79,6 +80,44 @@ export class Gpu {
   /** Gives back a tensor that `output` made and no one will read after the commands recorded so far. */
   release(...scratch: Array<TensorInfo | undefined>): void {
     for (const info of scratch) if (info) this.backend.disposeData(info.dataId);
+  }
+
+  /**
+   * A tensor that a program may update in place: `info` itself where no one else holds its data, and a copy of it otherwise.
+   * It is bound among the program's `writes` alone. The kernel returns it as it is, since the engine makes no new tensor of
+   * an input that comes back.
+   */
+  writable(info: TensorInfo): TensorInfo {
+    if (util.sizeFromShape(info.shape) === 0) return info;
+    const { backend } = this;
+    backend.uploadToGPU(info.dataId);
+    const data = backend.tensorMap.get(info.dataId);
+    if (data.refCount > 1 || data.external) return this.copy(info, data.resource as GPUBuffer);
+    this.forgetValues(data);
+    return info;
+  }
+
+  private copy(info: TensorInfo, source: GPUBuffer): TensorInfo {
+    const { backend } = this;
+    const copied = this.output(info.shape, info.dtype as 'float32' | 'int32');
+    backend.uploadToGPU(copied.dataId);
+    backend.ensureCommandEncoderReady();
+    backend.endComputePassEncoder();
+    const target = backend.tensorMap.get(copied.dataId).resource as GPUBuffer;
+    backend.commandEncoder!.copyBufferToBuffer(source, 0, target, 0, target.size);
+    backend.commandQueueOwnedIds.add(info.dataId);
+    backend.commandQueueOwnedIds.add(copied.dataId);
+    return copied;
+  }
+
+  /**
+   * tfjs remembers the values of a tensor that was read, and would give them again after the tensor has changed. A read may
+   * also still be under way now and end later, so the values of a tensor that changes in place are never remembered.
+   */
+  private forgetValues(data: TensorData): void {
+    if (this.forgetful.has(data)) return;
+    Object.defineProperty(data, 'values', { get: () => null, set: () => {} });
+    this.forgetful.add(data);
   }
 
   /**

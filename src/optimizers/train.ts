@@ -1,0 +1,1 @@
+export { type AdamWConfig, AdamWOptimizer, adamW } from './adamw.js';
