@@ -1,4 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import { embedding as stockEmbedding } from '../../examples/support/stock_ops.js';
 import * as liger from '../../src/index.js';
 import { type BenchCase, onInputs, valueAndGradients } from '../harness/bench_case.js';
 import { indices, noise } from '../harness/inputs.js';
@@ -19,7 +20,9 @@ export function embedding(quick: boolean): BenchCase[] {
       // Forward reads and writes the rows, backward reads dy and writes the whole table's gradient.
       bytes: 3 * rows + vocabulary * hidden * 4,
       ours: onInputs(inputs, ({ table, ids, dy }) => valueAndGradients(() => liger.embedding(table, ids), [table], dy)),
-      stock: onInputs(inputs, ({ table, ids, dy }) => valueAndGradients(() => tf.gather(table, ids), [table], dy)),
+      stock: onInputs(inputs, ({ table, ids, dy }) =>
+        valueAndGradients(() => stockEmbedding(table, ids as tf.Tensor2D), [table], dy),
+      ),
     },
   ];
 }

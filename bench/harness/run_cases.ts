@@ -60,7 +60,7 @@ export async function runCase(
   if (result.ours && result.stock) result.speedUp = result.stock.ms / result.ours.ms;
   if (result.stock) console.log(`  stock  ${describeStock(result)}`);
   if (result.relativeError !== undefined && !(result.relativeError <= TOLERANCE))
-    fail('WRONG: ours differs from stock');
+    fail('ours and stock differ: one of them is wrong');
   return result;
 
   function fail(text: string): void {
