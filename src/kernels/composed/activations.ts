@@ -19,8 +19,8 @@ import type { Activation } from '../kernel_names.js';
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;
 
-export const silu = (z: Tensor): Tensor => mul(z, sigmoid(z));
-export function siluSlope(z: Tensor): Tensor {
+const silu = (z: Tensor): Tensor => mul(z, sigmoid(z));
+function siluSlope(z: Tensor): Tensor {
   const s = sigmoid(z);
   return mul(s, add(1, mul(z, sub(1, s))));
 }
@@ -28,8 +28,8 @@ export function siluSlope(z: Tensor): Tensor {
 /** From 10 on geluTanh's tanh is ±1 in float32, and z³ can't overflow. */
 const bounded = (z: Tensor) => clipByValue(z, -10, 10);
 const tanhArgument = (z: Tensor) => mul(SQRT_2_OVER_PI, add(z, mul(CUBIC, mul(z, square(z)))));
-export const geluTanh = (z: Tensor): Tensor => mul(mul(0.5, z), add(1, tanh(tanhArgument(bounded(z)))));
-export function geluTanhSlope(z: Tensor): Tensor {
+const geluTanh = (z: Tensor): Tensor => mul(mul(0.5, z), add(1, tanh(tanhArgument(bounded(z)))));
+function geluTanhSlope(z: Tensor): Tensor {
   const b = bounded(z);
   const t = tanh(tanhArgument(b));
   const argumentSlope = mul(SQRT_2_OVER_PI, add(1, mul(3 * CUBIC, square(b))));
