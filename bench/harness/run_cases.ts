@@ -83,8 +83,8 @@ export async function runCase(
     try {
       device.submitEvery(SUBMIT_EVERY[which]);
       subject = make();
-      // A whole step would not fit in memory without a submission, and its wall time is the one that counts.
-      const onDevice = which === 'ours' && timed !== 'step' && result.limitMs !== undefined;
+      // A whole model's step would not fit in memory without a submission, and its wall time is the one that counts.
+      const onDevice = which === 'ours' && !totalMemory && result.limitMs !== undefined;
       return await measure(device, subject, budget, check, onDevice);
     } catch (error) {
       complain(`${which} failed: ${firstLine(error)}`);
