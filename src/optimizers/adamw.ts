@@ -75,7 +75,6 @@ interface Update {
 
 /** The optimizer that {@link adamW} makes: a `tf.Optimizer`. */
 export class AdamWOptimizer extends Optimizer {
-  /** @nocollapse */
   static get className(): string {
     return 'AdamW';
   }
@@ -216,7 +215,6 @@ export class AdamWOptimizer extends Optimizer {
     };
   }
 
-  /** @nocollapse */
   static override fromConfig<T extends serialization.Serializable>(
     cls: serialization.SerializableConstructor<T>,
     config: serialization.ConfigDict,

@@ -201,4 +201,6 @@ rmsNorm([1], [1], 3);
   });
 
   it('passes publint and attw', () => execute('npm', ['run', 'check:package']));
+
+  it('is documented without a warning', () => execute('npm', ['run', 'docs', '--', '--emit', 'none']));
 });
