@@ -40,8 +40,13 @@ const clearProgram = defineElementwise('embeddingGradClear', (_: object, type) =
   writes: { dtable: `${type}()` },
 }));
 
-/** Threads of a workgroup: the tokens that it looks at together, and the elements of a row that it sums. */
-const BLOCK = 256;
+const WORKGROUP_SIZE = 256;
+
+/** Tokens that each thread looks at together, so that few barriers are needed. */
+const TOKENS = 4;
+
+/** Tokens that a workgroup looks at together: a bit for each in 32 words, and a bit for each word in another. */
+const BLOCK = TOKENS * WORKGROUP_SIZE;
 
 /** Rows of dy that are under way together. */
 const IN_FLIGHT = 4;
@@ -49,37 +54,38 @@ const IN_FLIGHT = 4;
 const elementsOf = (hidden: number) =>
   hidden % 4 === 0 ? { type: 'vec4f' as const, count: hidden / 4 } : { type: 'f32' as const, count: hidden };
 
+const slicesOf = (hidden: number) => Math.ceil(elementsOf(hidden).count / WORKGROUP_SIZE);
+
 /**
  * One workgroup for each token (and 256 elements of its row): if no earlier token has its index, it sums dy over all that
- * have it, in their order, so that neither atomics nor their changing order are needed. A row that no token uses, or an
- * index out of range, is left alone.
+ * have it, in their order, so that neither atomics nor their changing order are needed. A row that no token uses is left
+ * alone, and so is an index out of range.
  */
 const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, hidden }: EmbeddingSpec) => {
   const { type, count } = elementsOf(hidden);
-  const slices = Math.ceil(count / BLOCK);
-  const times = (text: (i: number) => string) =>
-    Array.from({ length: IN_FLIGHT }, (_, i) => text(i)).join('\n        ');
+  const slices = slicesOf(hidden);
+  const times = (n: number, text: (i: number) => string) => Array.from({ length: n }, (_, i) => text(i)).join('\n    ');
   return {
-    workgroupSize: BLOCK,
+    workgroupSize: WORKGROUP_SIZE,
     reads: { dy: type, indices: 'i32' },
     writes: { dtable: type },
     uniforms: { tokens: 'u32' },
     declarations: `
 var<workgroup> hasEarlier: atomic<u32>;
 var<workgroup> isFirst: bool;
-var<workgroup> uses: array<atomic<u32>, ${BLOCK / 32}>; // a bit for each token of a block`,
+var<workgroup> uses: array<atomic<u32>, 32>;
+var<workgroup> usedWords: atomic<u32>;`,
     body: `
   let token = workgroup / ${slices}u;
-  let at = workgroup % ${slices}u * ${BLOCK}u + thread;
+  let at = workgroup % ${slices}u * ${WORKGROUP_SIZE}u + thread;
   let index = indices[token];
   if (index < 0 || index >= ${vocabularySize}) { return; }
 
+  var found = false;
   for (var i = thread; i < token; i += ${BLOCK}u) {
-    if (indices[i] == index) {
-      atomicStore(&hasEarlier, 1u);
-      break;
-    }
+    ${times(TOKENS, (j) => `found = found | (indices[min(i + ${j * WORKGROUP_SIZE}u, token - 1u)] == index);`)}
   }
+  if (found) { atomicStore(&hasEarlier, 1u); }
   workgroupBarrier();
   if (thread == 0u) { isFirst = atomicLoad(&hasEarlier) == 0u; }
   if (!workgroupUniformLoad(&isFirst)) { return; }
@@ -87,21 +93,31 @@ var<workgroup> uses: array<atomic<u32>, ${BLOCK / 32}>; // a bit for each token 
   let column = min(at, ${count - 1}u);
   var sum = ${type}();
   for (var start = token; start < u.tokens; start += ${BLOCK}u) {
-    if (thread < ${BLOCK / 32}u) { atomicStore(&uses[thread], 0u); }
+    if (thread < 32u) { atomicStore(&uses[thread], 0u); }
+    if (thread == 32u) { atomicStore(&usedWords, 0u); }
     workgroupBarrier();
-    let i = start + thread;
-    if (i < u.tokens && indices[i] == index) { atomicOr(&uses[thread / 32u], 1u << (thread % 32u)); }
+    ${times(
+      TOKENS,
+      (j) => `let i${j} = start + ${j * WORKGROUP_SIZE}u + thread;
+    if (i${j} < u.tokens && indices[i${j}] == index) {
+      let word = ${(j * WORKGROUP_SIZE) / 32}u + thread / 32u;
+      atomicOr(&uses[word], 1u << (thread % 32u));
+      atomicOr(&usedWords, 1u << word);
+    }`,
+    )}
     workgroupBarrier();
-    for (var word = 0u; word < ${BLOCK / 32}u; word++) {
-      var bits = atomicLoad(&uses[word]);
+    for (var words = atomicLoad(&usedWords); words != 0u; words &= words - 1u) {
+      let word = countTrailingZeros(words);
       let base = start + word * 32u;
+      var bits = atomicLoad(&uses[word]);
       while (bits != 0u) {
         ${times(
+          IN_FLIGHT,
           (i) => `let isUse${i} = bits != 0u;
         let dy${i} = dy[(base + min(countTrailingZeros(bits), 31u)) * ${count}u + column];
         bits &= bits - 1u;`,
         )}
-        ${times((i) => `sum += select(${type}(), dy${i}, isUse${i});`)}
+        ${times(IN_FLIGHT, (i) => `sum += select(${type}(), dy${i}, isUse${i});`)}
       }
     }
     workgroupBarrier();
@@ -134,8 +150,13 @@ export const embeddingGradConfig: KernelConfig = {
     const [tokens, hidden] = asRows(dy.shape);
     const dtable = gpu.output([vocabularySize, hidden]);
     runElementwise(gpu, clearProgram, {}, { dtable });
-    const workgroups = tokens * Math.ceil(elementsOf(hidden).count / BLOCK);
-    gpu.run(embeddingGradProgram, { vocabularySize, hidden }, { dy, indices, dtable }, { tokens }, workgroups);
+    gpu.run(
+      embeddingGradProgram,
+      { vocabularySize, hidden },
+      { dy, indices, dtable },
+      { tokens },
+      tokens * slicesOf(hidden),
+    );
     return dtable;
   },
 };
