@@ -66,6 +66,7 @@ export class Gpu {
 
   /** A tensor on the device for a program to write. Its content is undefined until then. */
   output(shape: number[], dtype: 'float32' | 'int32' = 'float32'): TensorInfo {
+    this.checkAlive();
     const bytes = util.sizeFromShape(shape) * 4;
     if (bytes > this.limits.maxBufferSize) {
       throw new Error(

@@ -1,0 +1,188 @@
+import { expect } from 'chai';
+import { rmsNorm, train } from '../../src/index.js';
+import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
+import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
+import { defineProgram } from '../../src/kernels/webgpu/runtime/program.js';
+import { random } from '../support/against_composed.js';
+import { backendName, tf, webgpuDevice } from '../support/backend.js';
+import { expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
+import { countCalls, gpu, submit, toTensor, webgpuBackend } from '../support/webgpu.js';
+
+const fillProgram = defineProgram('testFill', ({ size }: { size: number }) => ({
+  workgroupSize: 1,
+  reads: {},
+  writes: { y: 'f32' },
+  uniforms: { value: 'f32' },
+  body: `for (var i = 0u; i < ${size}u; i++) { y[i] = u.value; }`,
+}));
+
+/** A runtime over the real device that claims smaller limits. */
+function withLimits(limits: Partial<Record<keyof GPUSupportedLimits, number>>): Gpu {
+  const device = new Proxy(webgpuDevice(), {
+    get(target, key) {
+      if (key === 'limits') return { ...limitsOf(target), ...limits };
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return Gpu.of(Object.create(tf.backend(), { device: { value: device } }));
+}
+
+/** A device's limits are getters of its prototype, which a spread leaves out. */
+function limitsOf({ limits }: GPUDevice): Record<string, number> {
+  const values: Record<string, number> = {};
+  for (const name in limits) values[name] = limits[name as keyof GPUSupportedLimits] as number;
+  return values;
+}
+
+if (backendName === 'webgpu') {
+  describe('the WebGPU runtime', () => {
+    it('runs more than 65,535 workgroups', async () => {
+      await expectNoLeak(async () => {
+        const x = random([70_000, 4]);
+        const y = rmsNorm(x);
+        const values = await x.data();
+        const expected = Float64Array.from(values);
+        for (let row = 0; row < expected.length; row += 4) {
+          const meanSquare = expected.subarray(row, row + 4).reduce((sum, value) => sum + value * value, 0) / 4;
+          for (let i = row; i < row + 4; i++) expected[i]! /= Math.sqrt(meanSquare + 1e-6);
+        }
+        await expectClose(y, expected, OUTPUT_TOLERANCE);
+        tf.dispose([x, y]);
+      });
+    });
+
+    it('compiles nothing for another number of rows', () => {
+      expectNoLeak(() => {
+        const run = (rows: number) => () => tf.tidy(() => void rmsNorm(tf.fill([rows, 52], 1), tf.fill([52], 1)));
+        run(2)();
+        expect(countCalls(run(5)).createComputePipeline).to.equal(0);
+        expect(countCalls(run(300)).createComputePipeline).to.equal(0);
+      });
+    });
+
+    it('makes no buffers and bind groups when a call is repeated', () => {
+      expectNoLeak(() => {
+        const x = tf.fill([3, 56], 1);
+        const run = () => {
+          rmsNorm(x).dispose();
+          submit(); // gives the outputs' buffers back
+        };
+        run();
+        expect(countCalls(run)).to.deep.equal({ createComputePipeline: 0, createBuffer: 0, createBindGroup: 0 });
+        x.dispose();
+      });
+    });
+
+    it('makes no buffers and bind groups in a step of adamW but the first', () => {
+      expectNoLeak(() => {
+        const variables = [5, 8, 12].map((size) => tf.tidy(() => tf.variable(tf.fill([size], 1))));
+        const gradients = variables.map(({ name, shape }) => ({ name, tensor: tf.fill(shape, 0.5) }));
+        const optimizer = train.adamW({ clipNorm: 1 });
+        const step = () => {
+          optimizer.learningRate *= 0.9;
+          optimizer.applyGradients(gradients);
+          submit();
+        };
+        // Uniforms that change take turns among eight buffers.
+        for (let i = 0; i < 10; i++) step();
+        expect(countCalls(step)).to.deep.equal({ createComputePipeline: 0, createBuffer: 0, createBindGroup: 0 });
+        optimizer.dispose();
+        tf.dispose([variables, gradients.map(({ tensor }) => tensor)]);
+      });
+    });
+
+    it('keeps uniforms apart that change in every call', async () => {
+      await expectNoLeak(async () => {
+        const values = Array.from({ length: 20 }, (_, i) => i + 0.5);
+        const outputs = values.map((value) => {
+          const y = gpu().output([2]);
+          gpu().run(fillProgram, { size: 2 }, { y }, { value }, 1, { volatile: true });
+          return toTensor(y);
+        });
+        for (const [i, output] of outputs.entries())
+          await expectClose(output, [values[i]!, values[i]!], 0, `call ${i}`);
+        tf.dispose(outputs);
+      });
+    });
+
+    it('keeps the values of uniforms that wait to be submitted', async () => {
+      await expectNoLeak(async () => {
+        const outputs = [1, 2, 1].map((value) => {
+          const y = gpu().output([1]);
+          gpu().run(fillProgram, { size: 1 }, { y }, { value }, 1);
+          return toTensor(y);
+        });
+        for (const [i, output] of outputs.entries()) await expectClose(output, [[1, 2, 1][i]!], 0, `call ${i}`);
+        tf.dispose(outputs);
+      });
+    });
+
+    it('writes in place only what no one else holds', async () => {
+      await expectNoLeak(async () => {
+        const x = tf.fill([3], 1);
+        expect(gpu().writable(x)).to.equal(x);
+        const clone = x.clone();
+        const copy = toTensor(gpu().writable(x));
+        expect(copy.dataId).not.to.equal(x.dataId);
+        gpu().run(fillProgram, { size: 3 }, { y: copy }, { value: 7 }, 1);
+        await expectClose(copy, [7, 7, 7], 0, 'copy');
+        await expectClose(clone, [1, 1, 1], 0, 'clone');
+        clone.dispose();
+
+        // A read that is under way is of what was there, and later ones are of what is.
+        const reading = x.data();
+        gpu().run(fillProgram, { size: 3 }, { y: gpu().writable(x) }, { value: 9 }, 1);
+        await expectClose(await reading, [1, 1, 1], 0, 'read before');
+        await expectClose(x, [9, 9, 9], 0, 'read after');
+        tf.dispose([x, copy]);
+      });
+    });
+
+    it('refuses tensors that are too large', () => {
+      expectError(
+        () => withLimits({ maxBufferSize: 1024 }).output([257]),
+        /^A tensor of shape \[257\] needs 1028 bytes; this WebGPU device has buffers of at most 1024\.$/,
+      );
+      const y = toTensor(gpu().output([257]));
+      expectError(
+        () => withLimits({ maxStorageBufferBindingSize: 1024 }).run(fillProgram, { size: 257 }, { y }, { value: 1 }, 1),
+        /^testFill: y of shape \[257\] needs 1028 bytes; this WebGPU device binds at most 1024\.$/,
+      );
+      expectError(
+        () => gpu().run(fillProgram, { size: 1 }, {}, { value: 1 }, 1),
+        /^testFill: nothing is bound to 'y'$/,
+      );
+      y.dispose();
+    });
+
+    it('appears in tf.profile and tf.time', async () => {
+      await expectNoLeak(async () => {
+        const x = tf.fill([4, 60], 1);
+        const { kernels } = await tf.profile(() => rmsNorm(x).dispose());
+        const kernel = kernels.find(({ name }) => name === 'LigerRmsNorm')!;
+        expect(kernel.kernelTimeMs).to.be.at.least(0);
+        expect(kernel.extraInfo).to.match(/^rmsNorm: [\d.]+$/);
+        const time = await tf.time(() => rmsNorm(x).dispose());
+        expect(time.kernelMs).to.be.at.least(0);
+        x.dispose();
+      });
+    });
+
+    it('gives memory back', () => {
+      const bytes = () => (tf.memory() as unknown as { numBytesInGPU: number }).numBytesInGPU;
+      submit();
+      const before = bytes();
+      const gradients = tf.tidy(() => {
+        const [x, gamma] = [tf.fill([64, 64], 1), tf.fill([64], 1)];
+        const loss = (x: tf.Tensor, gamma: tf.Tensor) => tf.sum(rmsNorm(x, gamma));
+        return tf.grads(loss as (...inputs: tf.Tensor[]) => tf.Tensor)([x, gamma]);
+      });
+      expect(bytes()).to.be.above(before);
+      tf.dispose(gradients);
+      submit();
+      expect(bytes()).to.equal(before);
+      expect((webgpuBackend() as WebGPUBackendAccess).commandEncoder).to.equal(null);
+    });
+  });
+}

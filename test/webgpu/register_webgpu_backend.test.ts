@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import { registerWebGPUBackend, rmsNorm, train } from '../../src/index.js';
+import { random } from '../support/against_composed.js';
+import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
+import { expectClose, expectError } from '../support/golden.js';
+
+/** Saved tensors, in JavaScript's memory. */
+type Saved = Array<{ name: string; shape: number[]; values: Float32Array | Int32Array }>;
+
+async function save(tensors: Array<{ name: string; tensor: tf.Tensor }>): Promise<Saved> {
+  const values = await Promise.all(tensors.map(({ tensor }) => tensor.data<'float32' | 'int32'>()));
+  return tensors.map(({ name, tensor }, i) => ({ name, shape: tensor.shape, values: values[i]!.slice() }));
+}
+
+const load = (saved: Saved) =>
+  saved.map(({ name, shape, values }) => ({
+    name,
+    tensor: tf.tensor(values, shape, values instanceof Int32Array ? 'int32' : 'float32'),
+  }));
+
+/** Trains gamma for some steps from what was saved, and says what is there then. */
+async function trainGamma(steps: number, { gamma, state }: { gamma?: Saved; state?: Saved }) {
+  const initial = gamma ? load(gamma)[0]!.tensor : tf.ones([8]);
+  const variable = tf.variable(initial, true, 'lost/gamma');
+  const optimizer = train.adamW({ learningRate: 0.1 });
+  const weights = state ? load(state) : [];
+  if (state) await optimizer.setWeights(weights);
+  const [x, y] = [random([4, 8]), random([4, 8], 2)];
+  for (let step = 0; step < steps; step++) {
+    optimizer.minimize(() => tf.sum(tf.squaredDifference(rmsNorm(x, variable), y)) as tf.Scalar);
+  }
+  const current = await optimizer.getWeights();
+  const result = { gamma: await save([{ name: 'gamma', tensor: variable }]), state: await save(current) };
+  optimizer.dispose();
+  tf.dispose([initial, variable, x, y, current[0]!.tensor, weights.map(({ tensor }) => tensor)]);
+  return result;
+}
+
+if (backendName === 'webgpu') {
+  describe('registerWebGPUBackend', () => {
+    it('refuses bad options, and leaves the backend as it is', async () => {
+      const backend = tf.backend();
+      await expectError(
+        () => registerWebGPUBackend({ submitBatchSize: 0 }),
+        /^registerWebGPUBackend: option 'submitBatchSize' must be an integer of at least 1, but got 0$/,
+      );
+      await expectError(
+        () => registerWebGPUBackend({ powerPreference: 'high' as never }),
+        /^registerWebGPUBackend: option 'powerPreference' must be one of 'high-performance', 'low-power', but got 'high'$/,
+      );
+      await expectError(
+        () => registerWebGPUBackend({ device: 1 as never }),
+        /^registerWebGPUBackend: option 'device' must be an object, but got 1$/,
+      );
+      await expectError(
+        () => registerWebGPUBackend({ Device: webgpuDevice() } as never),
+        /^registerWebGPUBackend: unknown option 'Device'; did you mean 'device'\?$/,
+      );
+      expect(tf.backend()).to.equal(backend);
+    });
+  });
+}
+
+if (target === 'webgpu') {
+  describe('a lost WebGPU device', () => {
+    it('gives a clear error, and training goes on with another device', async () => {
+      const device = webgpuDevice();
+      try {
+        await registerWebGPUBackend();
+        expect(webgpuDevice()).not.to.equal(device);
+        const whole = await trainGamma(5, {});
+        const first = await trainGamma(3, {});
+
+        const x = tf.ones([2, 8]);
+        const lost = webgpuDevice();
+        lost.destroy();
+        await lost.lost;
+        expectError(
+          () => rmsNorm(x),
+          /^The WebGPU device was lost \(destroyed: .*\)\. Its tensors are gone: call tf\.removeBackend\('webgpu'\) and registerWebGPUBackend\(\), then go on from saved weights\.$/,
+        );
+        tf.dispose(x);
+
+        tf.removeBackend('webgpu');
+        await registerWebGPUBackend();
+        const resumed = await trainGamma(2, first);
+        await expectClose(resumed.gamma[0]!.values, whole.gamma[0]!.values, 0);
+      } finally {
+        await registerWebGPUBackend({ device });
+      }
+    });
+  });
+}
