@@ -5,6 +5,7 @@ export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
 export type { CrossEntropyResult, CrossEntropyReturn } from './ops/cross_entropy_options.js';
 export { embedding } from './ops/embedding.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
+export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';

@@ -11,6 +11,7 @@ import {
   type KernelFunc,
   log,
   logicalAnd,
+  logicalNot,
   max,
   maximum,
   mul,
@@ -24,7 +25,6 @@ import {
   sum,
   type Tensor,
   type Tensor1D,
-  type Tensor2D,
   tanh,
   tidy,
   where,
@@ -33,112 +33,168 @@ import {
 import type { CrossEntropyAttrs } from '../kernel_names.js';
 import { sumOfRow } from './rows.js';
 
+const float = (x: Tensor) => cast(x, 'float32');
+const column = (values: Tensor) => reshape(values, [values.size, 1]);
+
+/** The sum of a vector; some backends leave that of an empty one undefined. */
+const total = (values: Tensor) => (values.size === 0 ? scalar(0) : sum(values));
+
+/** What sums are divided by, as scalars; see LigerCrossEntropy's stats. */
+export interface Stats {
+  loss: Tensor;
+  z: Tensor;
+  count: Tensor;
+  weightSum: Tensor;
+}
+
+/** Labels as classes that are safe to look up, and which of them count or are out of range. */
+function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
+  const label = reshape(labels, [labels.size]) as Tensor1D;
+  const counts = notEqual(label, ignoreIndex);
+  const index = cast(clipByValue(label, 0, vocabulary - 1), 'int32') as Tensor1D;
+  const target = equal(expandDims(index, 1), expandDims(range(0, vocabulary, 1, 'int32'), 0));
+  const pick = (values: Tensor) => sum(where(target, values, zerosLike(values)), 1);
+  return { label, counts, target, pick, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
+}
+
+type Classes = ReturnType<typeof classify>;
+
+/** Each row's weight: that of its label's class, 0 where the label is ignored. */
+function rowWeights({ counts, target, pick }: Classes, weight?: Tensor): Tensor {
+  return weight ? mul(float(counts), pick(mul(onesLike(float(target)), weight))) : float(counts);
+}
+
+export function crossEntropyStats(
+  labels: Tensor,
+  vocabulary: number,
+  weight: Tensor | undefined,
+  attrs: CrossEntropyAttrs,
+): Stats {
+  const { ignoreIndex, reduction, numItemsInBatch } = attrs;
+  const classes = classify(labels, vocabulary, ignoreIndex);
+  const count = total(float(classes.counts));
+  const divisor = (sum: Tensor) => {
+    if (numItemsInBatch > 0) return scalar(numItemsInBatch);
+    // Where no label counts every sum is 0, and stays so.
+    return reduction === 'mean' ? where(equal(sum, 0), onesLike(sum), sum) : scalar(1);
+  };
+  return {
+    loss: divisor(total(rowWeights(classes, weight))),
+    z: divisor(count),
+    count: maximum(count, 1),
+    weightSum: weight ? sum(weight) : scalar(vocabulary),
+  };
+}
+
+const cap = (logits: Tensor, softcap: number) => (softcap > 0 ? mul(tanh(div(logits, softcap)), softcap) : logits);
+
+/** Each row's results for logits [rows, V], divided already. */
+export function crossEntropyRows(
+  logits: Tensor,
+  labels: Tensor,
+  weight: Tensor | undefined,
+  stats: Stats,
+  attrs: CrossEntropyAttrs,
+) {
+  const { labelSmoothing, lseSquareScale, softcap, ignoreIndex } = attrs;
+  const vocabulary = logits.shape[1]!;
+  const x = cap(logits, softcap);
+  const classes = classify(labels, vocabulary, ignoreIndex);
+  const { counts, invalid, pick, label } = classes;
+  const counted = (values: Tensor) =>
+    where(counts, where(invalid, fill(values.shape, Number.NaN), values), zerosLike(values));
+
+  const m = max(x, 1, true);
+  const lse = counted(reshape(add(m, log(sumOfRow(exp(sub(x, m))))), [x.shape[0]!]));
+  let nll = mul(rowWeights(classes, weight), sub(lse, pick(x)));
+  if (labelSmoothing > 0) {
+    const spread = sub(mul(lse, stats.weightSum), sum(weight ? mul(x, weight) : x, 1));
+    nll = add(mul(nll, 1 - labelSmoothing), mul(spread, labelSmoothing / vocabulary));
+  }
+  const z = div(mul(mul(lse, lse), lseSquareScale), stats.z);
+  const predicted = () => where(counts, cast(argMax(x, 1), 'int32'), fill(counts.shape, -1, 'int32'));
+  return {
+    lse,
+    z,
+    loss: counted(add(div(nll, stats.loss), z)),
+    /** The probability of each label. */
+    probability: () => counted(exp(sub(pick(x), lse))),
+    predicted,
+    correct: () => float(logicalAnd(counts, equal(predicted(), label))),
+  };
+}
+
+/** The gradient of logits [rows, V], where the gradient of a row's loss is `dy` (a scalar, or one for each row). */
+export function crossEntropyRowsGrad(
+  logits: Tensor,
+  labels: Tensor,
+  weight: Tensor | undefined,
+  lse: Tensor,
+  stats: Stats,
+  dy: Tensor,
+  attrs: CrossEntropyAttrs,
+): Tensor {
+  const { labelSmoothing, lseSquareScale, softcap, ignoreIndex } = attrs;
+  const vocabulary = logits.shape[1]!;
+  const x = cap(logits, softcap);
+  const classes = classify(labels, vocabulary, ignoreIndex);
+  const rowLse = column(lse);
+  const p = exp(sub(x, rowLse));
+  let d = mul(mul(column(rowWeights(classes, weight)), 1 - labelSmoothing), sub(p, float(classes.target)));
+  if (labelSmoothing > 0) {
+    d = add(d, mul(sub(mul(p, stats.weightSum), weight ?? 1), labelSmoothing / vocabulary));
+  }
+  d = add(div(d, stats.loss), div(mul(mul(p, rowLse), 2 * lseSquareScale), stats.z));
+  if (softcap > 0) {
+    const t = div(x, softcap);
+    d = mul(d, sub(1, mul(t, t)));
+  }
+  d = mul(d, dy.rank === 0 ? dy : column(dy));
+  return where(cast(column(classes.counts), 'bool'), d, zerosLike(d));
+}
+
+/** What the kernels return of the rows' results: loss, and what was asked for after it. */
+export function crossEntropyTotals(
+  rows: { loss: Tensor; z: Tensor; correct: () => Tensor; predicted: () => Tensor },
+  shape: number[],
+  stats: Stats,
+  attrs: CrossEntropyAttrs,
+): [loss: Tensor, ...extras: Tensor[]] {
+  const { reduction, returnZLoss, returnTokenAccuracy, returnPredictedTokens } = attrs;
+  const perRow = reduction === 'none';
+  const reduce = (values: Tensor) => (perRow ? reshape(values, shape) : total(values));
+  const results: [Tensor, ...Tensor[]] = [reduce(rows.loss)];
+  if (returnZLoss) results.push(reduce(rows.z));
+  if (returnTokenAccuracy) results.push(perRow ? reduce(rows.correct()) : div(reduce(rows.correct()), stats.count));
+  if (returnPredictedTokens) results.push(reshape(rows.predicted(), shape));
+  return results;
+}
+
+/** [..., V] → [rows, V] */
+const flat = (logits: Tensor, labels: Tensor) => reshape(logits, [labels.size, logits.shape[logits.rank - 1]!]);
+
 interface Inputs {
   logits: Tensor;
   labels: Tensor;
   weight?: Tensor;
 }
 
-const float = (x: Tensor) => cast(x, 'float32');
-
-/** The sum of a vector; some backends leave that of an empty one undefined. */
-const total = (values: Tensor) => (values.size === 0 ? scalar(0) : sum(values));
-
-/** What both passes need: the inputs as rows, and each row's part in the sums. */
-function prepare({ logits, labels, weight }: Inputs, attrs: CrossEntropyAttrs) {
-  const { softcap, ignoreIndex, reduction, numItemsInBatch } = attrs;
-  const vocabulary = logits.shape[logits.rank - 1]!;
-  const raw = reshape(logits, [labels.size, vocabulary]) as Tensor2D;
-  const x = softcap > 0 ? mul(tanh(div(raw, softcap)), softcap) : raw;
-  const label = reshape(labels, [labels.size]) as Tensor1D;
-  const counts = notEqual(label, ignoreIndex);
-  // Safe to look up with; labels that are out of range give NaN in the end.
-  const index = cast(clipByValue(label, 0, vocabulary - 1), 'int32') as Tensor1D;
-  const inRange = equal(index, label);
-  const target = equal(expandDims(index, 1), expandDims(range(0, vocabulary, 1, 'int32'), 0));
-  const pick = (values: Tensor) => sum(where(target, values, 0), 1);
-  const labelWeight = mul(float(counts), weight ? pick(mul(onesLike(x), weight)) : 1);
-  const count = total(float(counts));
-  const orOne = (divisor: Tensor) => where(equal(divisor, 0), 1, divisor);
-  const divisor = (total: Tensor) => {
-    if (numItemsInBatch > 0) return scalar(numItemsInBatch);
-    return reduction === 'mean' ? orOne(total) : scalar(1);
-  };
-  return {
-    vocabulary,
-    x,
-    label,
-    counts,
-    invalid: logicalAnd(counts, equal(float(inRange), 0)),
-    target,
-    pick,
-    labelWeight,
-    count: maximum(count, 1),
-    lossDivisor: divisor(total(labelWeight)),
-    zDivisor: divisor(count),
-    weightSum: weight ? sum(weight) : scalar(vocabulary),
-  };
-}
-
-/** log Σ e^x of each row, without overflow. */
-function logSumExp(x: Tensor): Tensor {
-  const m = max(x, 1, true);
-  return reshape(add(m, log(sumOfRow(exp(sub(x, m))))), [x.shape[0]!]);
-}
-
 export const crossEntropy: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
-    const { labels, weight } = inputs as unknown as Inputs;
+    const { logits, labels, weight } = inputs as unknown as Inputs;
     const attributes = attrs as unknown as CrossEntropyAttrs;
-    const { labelSmoothing, lseSquareScale, reduction } = attributes;
-    const { returnZLoss, returnTokenAccuracy, returnPredictedTokens } = attributes;
-    const rows = prepare(inputs as unknown as Inputs, attributes);
-    const { x, counts, invalid, vocabulary } = rows;
-    const counted = (values: Tensor) =>
-      where(counts, where(invalid, fill(values.shape, Number.NaN), values), zerosLike(values));
-
-    const lse = counted(logSumExp(x));
-    let nll = mul(rows.labelWeight, sub(lse, rows.pick(x)));
-    if (labelSmoothing > 0) {
-      const spread = sub(mul(lse, rows.weightSum), sum(weight ? mul(x, weight) : x, 1));
-      nll = add(mul(nll, 1 - labelSmoothing), mul(spread, labelSmoothing / vocabulary));
-    }
-    const z = div(mul(mul(lse, lse), lseSquareScale), rows.zDivisor);
-    const loss = counted(add(div(nll, rows.lossDivisor), z));
-    const reduce = (values: Tensor) => (reduction === 'none' ? reshape(values, labels.shape) : total(values));
-
-    const stats = stack([rows.lossDivisor, rows.zDivisor, rows.count, rows.weightSum]);
-    const results = [reduce(loss), reshape(lse, labels.shape), stats];
-    if (returnZLoss) results.push(reduce(z));
-    if (returnTokenAccuracy || returnPredictedTokens) {
-      const predicted = where(counts, cast(argMax(x, 1), 'int32'), fill(counts.shape, -1, 'int32'));
-      const correct = float(logicalAnd(counts, equal(predicted, rows.label)));
-      if (returnTokenAccuracy) {
-        results.push(reduction === 'none' ? reshape(correct, labels.shape) : div(total(correct), rows.count));
-      }
-      if (returnPredictedTokens) results.push(reshape(predicted, labels.shape));
-    }
-    return results;
+    const stats = crossEntropyStats(labels, logits.shape[logits.rank - 1]!, weight, attributes);
+    const rows = crossEntropyRows(flat(logits, labels), labels, weight, stats, attributes);
+    const [loss, ...extras] = crossEntropyTotals(rows, labels.shape, stats, attributes);
+    const packed = stack([stats.loss, stats.z, stats.count, stats.weightSum]);
+    return [loss, reshape(rows.lse, labels.shape), packed, ...extras];
   });
 
 export const crossEntropyGrad: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
-    const { logits, dy, lse, weight } = inputs as unknown as Inputs & { dy: Tensor; lse: Tensor };
+    const { logits, labels, weight, dy, lse } = inputs as unknown as Inputs & { dy: Tensor; lse: Tensor };
     const attributes = attrs as unknown as CrossEntropyAttrs;
-    const { labelSmoothing, lseSquareScale, softcap } = attributes;
-    const rows = prepare(inputs as unknown as Inputs, attributes);
-    const { x, target, vocabulary } = rows;
-    const column = (values: Tensor) => reshape(values, [values.size, 1]);
-    const rowLse = column(lse);
-    const p = exp(sub(x, rowLse));
-    const w = column(rows.labelWeight);
-
-    let d = mul(mul(w, 1 - labelSmoothing), sub(p, float(target)));
-    if (labelSmoothing > 0) {
-      d = add(d, mul(sub(mul(p, rows.weightSum), weight ?? 1), labelSmoothing / vocabulary));
-    }
-    d = add(div(d, rows.lossDivisor), div(mul(mul(p, rowLse), 2 * lseSquareScale), rows.zDivisor));
-    if (softcap > 0) d = mul(d, sub(1, mul(div(x, softcap), div(x, softcap))));
-    d = mul(d, dy.rank === 0 ? dy : column(dy));
-    return reshape(where(cast(column(rows.counts), 'bool'), d, 0), logits.shape);
+    const stats = crossEntropyStats(labels, logits.shape[logits.rank - 1]!, weight, attributes);
+    const d = crossEntropyRowsGrad(flat(logits, labels), labels, weight, lse, stats, dy, attributes);
+    return reshape(d, logits.shape);
   });

@@ -10,6 +10,7 @@ import {
   EmbeddingGrad,
   FusedAddRmsNorm,
   FusedAddRmsNormGrad,
+  FusedLinearCrossEntropy,
   Geglu,
   GegluGrad,
   LayerNorm,
@@ -31,6 +32,7 @@ import { adamW, adamWStep, squaredNorms } from './adamw.js';
 import { crossEntropy, crossEntropyGrad } from './cross_entropy.js';
 import { embedding, embeddingGrad } from './embedding.js';
 import { fusedAddRmsNorm, fusedAddRmsNormGrad } from './fused_add_rms_norm.js';
+import { fusedLinearCrossEntropy } from './fused_linear_cross_entropy.js';
 import { geglu, gegluGrad } from './geglu.js';
 import { layerNorm, layerNormGrad } from './layer_norm.js';
 import { activationGrad, biasGrad, linear, linearGradWeight, linearGradX } from './linear.js';
@@ -40,6 +42,7 @@ import { softmax, softmaxGrad } from './softmax.js';
 import { swiglu, swigluGrad } from './swiglu.js';
 
 const kernels: Record<string, KernelFunc> = {
+  [FusedLinearCrossEntropy]: fusedLinearCrossEntropy,
   [ActivationGrad]: activationGrad,
   [BiasGrad]: biasGrad,
   [Linear]: linear,

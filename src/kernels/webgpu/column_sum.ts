@@ -6,12 +6,19 @@ import { defineProgram } from './runtime/program.js';
 const COLUMNS = 8;
 const SLICES = 32;
 
+interface ColumnSumSpec {
+  n: number;
+  stride: number;
+  accumulate: boolean;
+}
+
 /**
  * The sum over rows, [rows, n] → [n]: the second stage of every gradient that is summed over tokens (gamma, beta, bias),
  * in an order that depends on the shape alone.
  */
-const columnSumProgram = defineProgram('columnSum', ({ n }: { n: number }) => {
-  const vectors = n % 4 === 0;
+const columnSumProgram = defineProgram('columnSum', ({ n, stride, accumulate }: ColumnSumSpec) => {
+  const vectors = n % 4 === 0 && stride % 4 === 0;
+  const step = vectors ? stride / 4 : stride;
   const type = vectors ? 'vec4f' : 'f32';
   const count = vectors ? n / 4 : n;
   return {
@@ -27,32 +34,48 @@ const columnSumProgram = defineProgram('columnSum', ({ n }: { n: number }) => {
   let end = min(u.rows, (block + 1u) * height);
   var sum = ${type}();
   if (column < ${count}u) {
-    for (var row = block * height + thread / ${COLUMNS}u; row < end; row += ${SLICES}u) { sum += x[row * ${count}u + column]; }
+    for (var row = block * height + thread / ${COLUMNS}u; row < end; row += ${SLICES}u) { sum += x[row * ${step}u + column]; }
   }
   partials[thread] = sum;
   for (var stride = ${SLICES / 2}u; stride > 0u; stride /= 2u) {
     workgroupBarrier();
     if (thread < stride * ${COLUMNS}u) { partials[thread] += partials[thread + stride * ${COLUMNS}u]; }
   }
-  if (thread < ${COLUMNS}u && column < ${count}u) { total[block * ${count}u + column] = partials[thread]; }`,
+  if (thread < ${COLUMNS}u && column < ${count}u) { total[block * ${count}u + column] ${accumulate ? '+=' : '='} partials[thread]; }`,
   };
 });
 
 /** Rows that one workgroup sums before a second stage pays. */
 const ROWS_A_BLOCK = 512;
 
-/** Records `total = sum of x over rows` for x [rows, n]; makes `total` [n] unless it is given. */
-export function columnSum(gpu: Gpu, x: TensorInfo, rows: number, n: number, total = gpu.output([n])): TensorInfo {
-  const groups = Math.ceil((n % 4 === 0 ? n / 4 : n) / COLUMNS);
+interface ColumnSumOptions {
+  /** Floats from one row to the next. Default n. */
+  readonly stride?: number;
+  /** Where the sums go, [n]. Made unless it is given. */
+  readonly total?: TensorInfo;
+  /** Adds to what `total` holds. */
+  readonly accumulate?: boolean;
+}
+
+/** Records `total = sum of x over rows` for x [rows, n], and returns it. */
+export function columnSum(
+  gpu: Gpu,
+  x: TensorInfo,
+  rows: number,
+  n: number,
+  { stride = n, total = gpu.output([n]), accumulate = false }: ColumnSumOptions = {},
+): TensorInfo {
+  const groups = Math.ceil((n % 4 === 0 && stride % 4 === 0 ? n / 4 : n) / COLUMNS);
   // Tall and narrow inputs would leave most of the device idle, so their rows are summed in blocks first.
   const blocks = Math.min(64, Math.ceil(rows / ROWS_A_BLOCK));
   if (blocks <= 1) {
-    gpu.run(columnSumProgram, { n }, { x, total }, { rows, blocks: 1 }, groups);
+    gpu.run(columnSumProgram, { n, stride, accumulate }, { x, total }, { rows, blocks: 1 }, groups);
     return total;
   }
   const partial = gpu.output([blocks, n]);
-  gpu.run(columnSumProgram, { n }, { x, total: partial }, { rows, blocks }, groups * blocks);
-  gpu.run(columnSumProgram, { n }, { x: partial, total }, { rows: blocks, blocks: 1 }, groups);
+  const firstStage = { n, stride, accumulate: false };
+  gpu.run(columnSumProgram, firstStage, { x, total: partial }, { rows, blocks }, groups * blocks);
+  columnSum(gpu, partial, blocks, n, { total, accumulate });
   gpu.release(partial);
   return total;
 }

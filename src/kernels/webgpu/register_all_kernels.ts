@@ -3,6 +3,7 @@ import { adamWConfig, adamWStepConfig } from './adamw.js';
 import { crossEntropyConfig, crossEntropyGradConfig } from './cross_entropy.js';
 import { embeddingConfig, embeddingGradConfig } from './embedding.js';
 import { fusedAddRmsNormConfig, fusedAddRmsNormGradConfig } from './fused_add_rms_norm.js';
+import { fusedLinearCrossEntropyConfig } from './fused_linear_cross_entropy.js';
 import { gegluConfig, gegluGradConfig } from './geglu.js';
 import { layerNormConfig, layerNormGradConfig } from './layer_norm.js';
 import {
@@ -23,6 +24,7 @@ const kernelConfigs: KernelConfig[] = [
   adamWStepConfig,
   crossEntropyConfig,
   crossEntropyGradConfig,
+  fusedLinearCrossEntropyConfig,
   linearConfig,
   linearGradXConfig,
   linearGradWeightConfig,

@@ -75,6 +75,9 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
       aStride: 'u32',
       bStride: 'u32',
       cStride: 'u32',
+      aOffset: 'u32',
+      bOffset: 'u32',
+      cOffset: 'u32',
       sliceDepth: 'u32',
       softcap: 'f32',
     },
@@ -84,6 +87,7 @@ var<workgroup> bTile: array<vec4f, ${(tile.depth * tile.columns) / 4}>;
 ${epilogueDeclarations(epilogue, type)}`,
     body: `
   let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
+  let aOffset = u.aOffset; let bOffset = u.bOffset;
   let tileRows = (u.m + ${tile.rows - 1}u) / ${tile.rows}u;
   let tileColumns = (u.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let slice = workgroup / (tileRows * tileColumns);
@@ -118,7 +122,7 @@ ${epilogueDeclarations(epilogue, type)}`,
       4,
       (q) => `{
       let row = aStart + (rowQuad + ${i * laneRows}u) * 4u + ${q}u;
-      if (row < u.m) { let at = (slice * u.m + row) * u.cStride; ${each(columnQuads, (j) => store(i * 4 + q, j))} }
+      if (row < u.m) { let at = u.cOffset + (slice * u.m + row) * u.cStride; ${each(columnQuads, (j) => store(i * 4 + q, j))} }
     }`,
     ),
   )}`,
@@ -134,7 +138,7 @@ const sliceSumProgram = defineProgram(
       workgroupSize: 256,
       reads: { parts: type, ...(epilogue.bias && { bias: epilogue.bias }) },
       writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
-      uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', softcap: 'f32' },
+      uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', cOffset: 'u32', softcap: 'f32' },
       declarations: epilogueDeclarations(epilogue, type),
       body: `
   let at = workgroup * 256u + thread;
@@ -142,7 +146,7 @@ const sliceSumProgram = defineProgram(
   if (at >= size) { return; }
   var sum = parts[at];
   for (var slice = 1u; slice < u.slices; slice++) { sum += parts[slice * size + at]; }
-  ${storeThroughEpilogue(epilogue, type, 'sum', 'at', '(at % u.columns)')}`,
+  ${storeThroughEpilogue(epilogue, type, 'sum', '(u.cOffset + at)', '(at % u.columns)')}`,
     };
   },
 );
@@ -152,11 +156,15 @@ export interface MatmulOperand {
   readonly layout: OperandSpec['layout'];
   /** Floats from one row in memory to the next: the row's length, or more where rows are padded (with zeros). */
   readonly stride: number;
+  /** Floats before the first row, a multiple of the stride. Default 0. */
+  readonly offset?: number;
 }
 
 export interface MatmulOptions {
   /** Floats from one row of C to the next. Default n. */
   readonly cStride?: number;
+  /** Floats of C before the first row, a multiple of cStride. Default 0. */
+  readonly cOffset?: number;
   readonly epilogue?: Partial<Epilogue>;
   readonly bias?: TensorInfo;
   readonly softcap?: number;
@@ -178,7 +186,7 @@ export function matmul(
   options: MatmulOptions = {},
 ): void {
   if (m === 0 || n === 0) return;
-  const { cStride = n, bias, softcap = 0, z, plan = choosePlan(m, n, k) } = options;
+  const { cStride = n, cOffset = 0, bias, softcap = 0, z, plan = choosePlan(m, n, k) } = options;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
@@ -211,6 +219,9 @@ export function matmul(
     aStride: a.stride / (specA.vectors ? 4 : 1),
     bStride: b.stride / (specB.vectors ? 4 : 1),
     cStride: cStride / unit,
+    aOffset: (a.offset ?? 0) / (specA.vectors ? 4 : 1),
+    bOffset: (b.offset ?? 0) / (specB.vectors ? 4 : 1),
+    cOffset: slices > 1 ? 0 : cOffset / unit,
     sliceDepth,
     softcap,
   };
@@ -221,7 +232,7 @@ export function matmul(
   }
   const parts = gpu.output([slices, m, cStride]);
   gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, c: parts }, uniforms, tiles * slices);
-  const size = { rows: m, columns: cStride / unit, slices, softcap };
+  const size = { rows: m, columns: cStride / unit, slices, cOffset: cOffset / unit, softcap };
   const workgroups = Math.ceil((m * size.columns) / 256);
   gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
   gpu.release(parts);

@@ -96,18 +96,20 @@ export class OperandLoader {
     if (spec.layout === 'kInner') {
       const row = spec.exact ? outer : `min(${outer}, ${name}Extent - 1u)`;
       if (spec.vectors) {
-        const value = `${name}[${row} * ${name}Stride + ${k} / 4u]`;
+        const value = `${name}[${name}Offset + ${row} * ${name}Stride + ${k} / 4u]`;
         return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
       }
-      const term = (q: number) => `select(0.0, ${name}[${row} * ${name}Stride + ${k} + ${q}u], ${k} + ${q}u < kEnd)`;
+      const term = (q: number) =>
+        `select(0.0, ${name}[${name}Offset + ${row} * ${name}Stride + ${k} + ${q}u], ${k} + ${q}u < kEnd)`;
       return `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
     }
     if (spec.vectors) {
       const quad = spec.exact ? outer : `min(${outer}, (${name}Extent - 1u) / 4u)`;
-      const value = `${name}[${k} * ${name}Stride + ${quad}]`;
+      const value = `${name}[${name}Offset + ${k} * ${name}Stride + ${quad}]`;
       return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
     }
-    const term = (q: number) => `${name}[${k} * ${name}Stride + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
+    const term = (q: number) =>
+      `${name}[${name}Offset + ${k} * ${name}Stride + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
     const value = `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
     return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
   }

@@ -1,10 +1,18 @@
 import { env, type KernelBackend, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
-import { type ProgramFamily, type UniformType, wgsl } from './program.js';
-import { UniformBuffers } from './uniforms.js';
+import { type ProgramFamily, wgsl } from './program.js';
+import { UniformBuffers, UniformLayout } from './uniforms.js';
 
 /** How many bind groups are remembered before they are all forgotten. */
 const BIND_GROUP_CAPACITY = 16384;
+
+export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__brand'>]: number };
+
+function limitsOf({ limits }: GPUDevice): Limits {
+  const numbers: Record<string, number> = {};
+  for (const name in limits) numbers[name] = limits[name as keyof Limits] as number;
+  return numbers as Limits;
+}
 
 /** A program compiled for one device, and what a dispatch needs to know of it. */
 interface CompiledProgram {
@@ -14,7 +22,7 @@ interface CompiledProgram {
   readonly reads: string[];
   readonly writes: string[];
   readonly uniformNames: string[];
-  readonly uniformTypes: UniformType[];
+  readonly uniformLayout: UniformLayout;
 }
 
 export interface DispatchOptions {
@@ -30,6 +38,8 @@ export interface DispatchOptions {
 export class Gpu {
   readonly device: GPUDevice;
   readonly hasSubgroups: boolean;
+  /** The device's limits. Plain numbers, since asking the device takes microseconds. */
+  readonly limits: Limits;
   private readonly uniforms: UniformBuffers;
   private readonly programs = new Map<string, CompiledProgram>();
   private readonly bindGroups = new Map<string, GPUBindGroup>();
@@ -41,6 +51,7 @@ export class Gpu {
   private constructor(private readonly backend: WebGPUBackendAccess) {
     this.device = backend.device;
     this.hasSubgroups = this.device.features.has('subgroups' as GPUFeatureName);
+    this.limits = limitsOf(this.device);
     this.uniforms = new UniformBuffers(this.device);
     this.device.lost.then((info) => {
       this.lost = info;
@@ -58,10 +69,6 @@ export class Gpu {
       Gpu.instances.set(key, gpu);
     }
     return gpu;
-  }
-
-  get limits(): GPUSupportedLimits {
-    return this.device.limits;
   }
 
   /** A tensor on the device for a program to write. Its content is undefined until then. */
@@ -155,12 +162,12 @@ export class Gpu {
       backend.submitQueue();
     };
     if (options.volatile) {
-      const uniform = this.uniforms.getVolatile(program.uniformTypes, values, backend.commandEncoder, submit);
+      const uniform = this.uniforms.getVolatile(program.uniformLayout, values, backend.commandEncoder, submit);
       const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
       this.record(family.name, program.pipeline, bindGroup, workgroups);
       if (backend.commandEncoder) uniform.markUsed(backend.commandEncoder);
     } else {
-      const uniform = this.uniforms.get(program.uniformTypes, values);
+      const uniform = this.uniforms.get(program.uniformLayout, values);
       const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
       this.record(family.name, program.pipeline, bindGroup, workgroups);
     }
@@ -224,7 +231,7 @@ export class Gpu {
       reads,
       writes,
       uniformNames: Object.keys(program.uniforms ?? {}),
-      uniformTypes: ['u32', ...Object.values(program.uniforms ?? {})],
+      uniformLayout: new UniformLayout(['u32', ...Object.values(program.uniforms ?? {})]),
     };
     this.programs.set(key, compiled);
     return compiled;
@@ -260,19 +267,17 @@ export class Gpu {
     if (!info) throw new Error(`${program}: nothing is bound to '${name}'`);
     const { backend } = this;
     // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
-    if (util.sizeFromShape(info.shape) === 0) {
-      return this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
-    }
-    backend.uploadToGPU(info.dataId);
-    const buffer = backend.tensorMap.get(info.dataId).resource as GPUBuffer;
-    if (buffer.size > this.limits.maxStorageBufferBindingSize) {
+    const bytes = util.sizeFromShape(info.shape) * 4;
+    if (bytes === 0) return this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
+    if (bytes > this.limits.maxStorageBufferBindingSize) {
       throw new Error(
-        `${program}: ${name} of shape [${info.shape}] needs ${buffer.size} bytes; ` +
+        `${program}: ${name} of shape [${info.shape}] needs ${bytes} bytes; ` +
           `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
       );
     }
+    backend.uploadToGPU(info.dataId);
     backend.commandQueueOwnedIds.add(info.dataId);
-    return buffer;
+    return backend.tensorMap.get(info.dataId).resource as GPUBuffer;
   }
 
   private checkAlive(): void {

@@ -10,6 +10,15 @@ export interface UniformBuffer {
   readonly id: number;
 }
 
+/** The types of a program's uniforms. */
+export class UniformLayout {
+  readonly key: string;
+
+  constructor(readonly types: readonly UniformType[]) {
+    this.key = types.join();
+  }
+}
+
 /**
  * Uniform buffers by their content. Values that were seen before cost no buffer write and find their bind group again;
  * the buffers are never written twice, so commands that wait to be submitted keep the values they were recorded with.
@@ -21,8 +30,8 @@ export class UniformBuffers {
 
   constructor(private readonly device: GPUDevice) {}
 
-  get(types: readonly UniformType[], values: readonly number[]): UniformBuffer {
-    const key = `${types.join()}:${values.join()}`;
+  get({ types, key: layoutKey }: UniformLayout, values: readonly number[]): UniformBuffer {
+    const key = `${layoutKey}:${values.join()}`;
     const known = this.buffers.get(key);
     if (known) return known;
     const buffer = this.device.createBuffer({
@@ -43,7 +52,7 @@ export class UniformBuffers {
    * when commands that use the same buffer still wait in `encoder`, since a write would overtake them.
    */
   getVolatile(
-    types: readonly UniformType[],
+    { types }: UniformLayout,
     values: readonly number[],
     encoder: GPUCommandEncoder | null,
     submit: () => void,

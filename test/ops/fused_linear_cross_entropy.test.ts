@@ -1,0 +1,141 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { crossEntropy, fusedLinearCrossEntropy, linear } from '../../src/index.js';
+import { FusedLinearCrossEntropy } from '../../src/kernels/kernel_names.js';
+import { describeAgainstComposed, random, smallOddSize } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import {
+  describeGolden,
+  expectClose,
+  expectError,
+  expectNoLeak,
+  GRADIENT_TOLERANCE,
+  OUTPUT_TOLERANCE,
+} from '../support/golden.js';
+
+describeGolden('fusedLinearCrossEntropy', ({ x, weight, labels, bias, classWeight }, options) => {
+  const result = fusedLinearCrossEntropy(x!, weight!, labels!, { ...options, bias, classWeight });
+  return (result instanceof tf.Tensor ? { loss: result } : result) as Record<string, tf.Tensor>;
+});
+
+/** Labels in [0, vocabulary), every fifth one ignored. */
+const labelsOf = (rows: number, vocabulary: number) =>
+  tf.tensor1d(
+    Array.from({ length: rows }, (_, i) => (i % 5 === 4 ? -100 : (i * 7 + 3) % vocabulary)),
+    'int32',
+  );
+
+describe('fusedLinearCrossEntropy', () => {
+  describeAgainstComposed(
+    FusedLinearCrossEntropy,
+    [smallOddSize, smallOddSize, fc.constantFrom(5, 64, 131), fc.constantFrom(0, 1, 3), fc.boolean()],
+    (rows, hidden, vocabulary, chunkSize, perToken) => ({
+      inputs: {
+        x: random([rows, hidden]),
+        weight: random([vocabulary, hidden], 2),
+        labels: labelsOf(rows, vocabulary),
+        bias: random([vocabulary], 3),
+        classWeight: tf.add(random([vocabulary], 4), 1.5),
+        ...(perToken && { dy: random([rows], 5) }),
+      },
+      attrs: {
+        ignoreIndex: -100,
+        labelSmoothing: 0.1,
+        lseSquareScale: 1e-3,
+        softcap: 3,
+        reduction: perToken ? 'none' : 'mean',
+        numItemsInBatch: 0,
+        returnZLoss: true,
+        returnTokenAccuracy: true,
+        returnPredictedTokens: true,
+        useTokenScaling: true,
+        chunkSize,
+        gradients: true,
+      },
+    }),
+    { numRuns: 8, tolerance: GRADIENT_TOLERANCE },
+  );
+
+  for (const [rows, hidden, vocabulary, chunkSize] of [
+    [300, 12, 131, 128],
+    [37, 8, 50, 5],
+  ] as const) {
+    it(`agrees with linear and crossEntropy in chunks of ${chunkSize} of ${rows}`, async () => {
+      await expectNoLeak(async () => {
+        const [x, weight, bias] = [random([rows, hidden]), random([vocabulary, hidden], 2), random([vocabulary], 3)];
+        const labels = labelsOf(rows, vocabulary);
+        const fused = tf.valueAndGrads((x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) =>
+          fusedLinearCrossEntropy(x, weight, labels, { bias, chunkSize }),
+        )([x!, weight!, bias!]);
+        const apart = tf.valueAndGrads((x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) =>
+          crossEntropy(linear(x, weight, { bias }), labels),
+        )([x!, weight!, bias!]);
+        await expectClose(fused.value, apart.value, OUTPUT_TOLERANCE, 'loss');
+        for (const i of [0, 1, 2]) await expectClose(fused.grads[i]!, apart.grads[i]!, GRADIENT_TOLERANCE, `grad ${i}`);
+        tf.dispose([x!, weight!, bias!, labels, fused as never, apart as never]);
+      });
+    });
+  }
+
+  it('multiplies by the upstream gradient', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, labels] = [random([6, 4]), random([9, 4], 2), labelsOf(6, 9)];
+      const gradient = (factor: number) =>
+        tf.grad((x: tf.Tensor) => tf.mul(fusedLinearCrossEntropy(x, weight, labels), factor))(x);
+      const [one, three] = [gradient(1), gradient(3)];
+      const expected = tf.mul(one, 3);
+      await expectClose(three, expected, GRADIENT_TOLERANCE);
+      tf.dispose([x, weight, labels, one, three, expected]);
+    });
+  });
+
+  it('computes the loss alone when no tape records', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, labels] = [random([6, 4]), random([9, 4], 2), labelsOf(6, 9)];
+      const profile = await tf.profile(() => fusedLinearCrossEntropy(x, weight, labels));
+      const shapes = profile.kernels
+        .filter(({ name }) => name === FusedLinearCrossEntropy)
+        .flatMap(({ outputShapes }) => outputShapes);
+      expect(shapes).to.deep.equal([[]]);
+      tf.dispose([x, weight, labels, profile.result as tf.Tensor]);
+    });
+  });
+
+  it('is 0 with gradient 0 when every label is ignored, and takes no rows', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, labels] = [random([3, 4]), random([9, 4], 2), tf.fill([3], -100, 'int32')];
+      const { value, grads } = tf.valueAndGrads((x: tf.Tensor, weight: tf.Tensor) =>
+        fusedLinearCrossEntropy(x, weight, labels),
+      )([x, weight]);
+      await expectClose(value, [0], 0);
+      await expectClose(grads[0]!, Array(12).fill(0), 0);
+      await expectClose(grads[1]!, Array(36).fill(0), 0);
+      const none = tf.tidy(() => fusedLinearCrossEntropy(tf.zeros([0, 4]), weight, tf.zeros([0], 'int32')));
+      await expectClose(none, [0], 0);
+      tf.dispose([x, weight, labels, value, grads as never, none]);
+    });
+  });
+
+  it('names what is wrong', () => {
+    const [x, weight, labels] = [tf.ones([2, 4]), tf.ones([5, 4]), tf.zeros([2], 'int32')];
+    const narrow = tf.ones([5, 3]);
+    expectError(
+      () => fusedLinearCrossEntropy(x, narrow, labels),
+      /^fusedLinearCrossEntropy: weight must have shape \[V,H\] = \[5,4\] \(as x says\), but got a float32 tensor of shape \[5,3\]$/,
+    );
+    expectError(
+      () => fusedLinearCrossEntropy(x, weight, [0, 5]),
+      /labels must be in \[0, 5\) or -100 \(ignoreIndex\), but got 5 at position 1/,
+    );
+    expectError(
+      () => fusedLinearCrossEntropy(x, weight, labels, { chunksize: 2 } as never),
+      /unknown option 'chunksize'; did you mean 'chunkSize'\?/,
+    );
+    expectError(
+      () => fusedLinearCrossEntropy(x, weight, labels, { chunkSize: 0 }),
+      /option 'chunkSize' must be an integer of at least 1, but got 0/,
+    );
+    expectError(() => fusedLinearCrossEntropy(x, weight, labels, { weight: [1] } as never), /unknown option 'weight'/);
+    tf.dispose([x, weight, labels, narrow]);
+  });
+});
