@@ -1,0 +1,72 @@
+import { setTimeout } from 'node:timers/promises';
+import * as tf from '@tensorflow/tfjs';
+import { installWebGpu } from '../../scripts/lib/dawn.mjs';
+import { registerWebGPUBackend } from '../../src/index.js';
+
+export const backends = ['webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
+export type Backend = (typeof backends)[number];
+
+/** Makes a backend of Node.js the current one. `auto` is WebGPU on a real GPU, or else the fastest one for the CPU. */
+export async function useBackend(name: Backend | 'auto'): Promise<Backend> {
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // libtensorflow greets on stderr otherwise
+  if (name !== 'auto') {
+    await load[name]();
+    return name;
+  }
+  if (await hasGpu()) return useBackend('webgpu');
+  for (const candidate of ['tensorflow', 'wasm'] as const) {
+    const loaded = await load[candidate]().then(
+      () => true,
+      () => false,
+    );
+    if (loaded) return candidate;
+  }
+  return useBackend('cpu');
+}
+
+async function hasGpu(): Promise<boolean> {
+  try {
+    return !(await installWebGpu()).info.isFallbackAdapter; // false as well for WebGPU on the CPU
+  } catch {
+    return false;
+  }
+}
+
+const load: Record<Backend, () => Promise<void>> = {
+  async webgpu() {
+    await installWebGpu();
+    await registerWebGPUBackend();
+  },
+  async tensorflow() {
+    await import('@tensorflow/tfjs-node');
+    await activate('tensorflow');
+  },
+  async wasm() {
+    await import('@tensorflow/tfjs-backend-wasm');
+    await activate('wasm');
+  },
+  cpu: () => activate('cpu'),
+};
+
+async function activate(name: Backend): Promise<void> {
+  if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start its backend ${name}`);
+}
+
+/** What runs the ops, for people: the backend, and the GPU's name where there is one. */
+export function describeBackend(): string {
+  const { adapterInfo } = tf.backend() as { adapterInfo?: { description?: string; vendor?: string; device?: string } };
+  const device = adapterInfo && (adapterInfo.description || adapterInfo.device || adapterInfo.vendor);
+  return device ? `${tf.getBackend()} (${device})` : tf.getBackend();
+}
+
+/**
+ * Bytes: on WebGPU all that the backend holds on the device, since it gives nothing back to the system; elsewhere the most
+ * that the process has held, this side of swapping.
+ */
+export function peakMemory(): number {
+  const { numBytesAllocatedInGPU } = tf.memory() as tf.MemoryInfo & { numBytesAllocatedInGPU?: number };
+  return tf.getBackend() === 'webgpu' ? (numBytesAllocatedInGPU ?? 0) : process.resourceUsage().maxRSS * 1024;
+}
+
+/** Lets signals and timers have their turn: on backends of the CPU, data() comes without one. */
+export const yieldToEvents = () => setTimeout(0);
