@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { rmsNorm, train } from '../../src/index.js';
 import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
-import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
+import { Gpu, type Limits } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { defineProgram } from '../../src/kernels/webgpu/runtime/program.js';
 import { random } from '../support/against_composed.js';
 import { backendName, tf, webgpuDevice } from '../support/backend.js';
@@ -17,22 +17,15 @@ const fillProgram = defineProgram('testFill', ({ size }: { size: number }) => ({
 }));
 
 /** A runtime over the real device that claims smaller limits. */
-function withLimits(limits: Partial<Record<keyof GPUSupportedLimits, number>>): Gpu {
+function withLimits(limits: Partial<Limits>): Gpu {
   const device = new Proxy(webgpuDevice(), {
     get(target, key) {
-      if (key === 'limits') return { ...limitsOf(target), ...limits };
+      if (key === 'limits') return { ...gpu().limits, ...limits };
       const value = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
   return Gpu.of(Object.create(tf.backend(), { device: { value: device } }));
-}
-
-/** A device's limits are getters of its prototype, which a spread leaves out. */
-function limitsOf({ limits }: GPUDevice): Record<string, number> {
-  const values: Record<string, number> = {};
-  for (const name in limits) values[name] = limits[name as keyof GPUSupportedLimits] as number;
-  return values;
 }
 
 if (backendName === 'webgpu') {

@@ -10,9 +10,22 @@ import {
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
-import { forEachMember, type GroupSpec, groupTensors, groupUniforms, inGroup } from './runtime/tensor_groups.js';
+import {
+  forEachMember,
+  type GroupSpec,
+  groupTensors,
+  groupUniforms,
+  inGroup,
+  memberNames,
+} from './runtime/tensor_groups.js';
 
 const THREADS = 256;
+
+const PARAMETERS = memberNames('parameter');
+const GRADIENTS = memberNames('gradient');
+const MS = memberNames('m');
+const VS = memberNames('v');
+const WEIGHT_DECAYS = memberNames('weightDecay');
 
 /** parameter, gradient, m and v. */
 const BUFFERS_A_PARAMETER = 4;
@@ -98,12 +111,13 @@ export const adamWConfig: KernelConfig = {
     for (const { spec, members, uniforms, workgroups } of groupTensors(gradients, most, THREADS)) {
       const tensors: Record<string, TensorInfo> = { step: step! };
       const values: Record<string, number> = { ...uniforms, ...betas };
-      for (const [k, number] of members.entries()) {
-        tensors[`gradient${k}`] = gradients[number]!;
-        tensors[`parameter${k}`] = outputs[3 * number]!;
-        tensors[`m${k}`] = outputs[3 * number + 1]!;
-        tensors[`v${k}`] = outputs[3 * number + 2]!;
-        values[`weightDecay${k}`] = weightDecays[number]!;
+      for (let k = 0; k < members.length; k++) {
+        const number = members[k]!;
+        tensors[GRADIENTS[k]!] = gradients[number]!;
+        tensors[PARAMETERS[k]!] = outputs[3 * number]!;
+        tensors[MS[k]!] = outputs[3 * number + 1]!;
+        tensors[VS[k]!] = outputs[3 * number + 2]!;
+        values[WEIGHT_DECAYS[k]!] = weightDecays[number]!;
       }
       gpu.run(adamWProgram, spec, tensors, values, workgroups);
     }

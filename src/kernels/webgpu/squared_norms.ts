@@ -3,11 +3,20 @@ import { SquaredNorms, type SquaredNormsInputs } from '../kernel_names.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
-import { forEachMember, type GroupSpec, groupTensors, groupUniforms, inGroup } from './runtime/tensor_groups.js';
+import {
+  forEachMember,
+  type GroupSpec,
+  groupTensors,
+  groupUniforms,
+  inGroup,
+  memberNames,
+} from './runtime/tensor_groups.js';
 
 const THREADS = 256;
 /** Elements that each thread has in flight. */
 const LOADS = 16;
+
+const NAMES = memberNames('x');
 
 /** Each workgroup sums its elements' squares into a place of its own in `squaredNorms`, from `u.offset` on. */
 const squaredNormsProgram = defineProgram('squaredNorms', ({ count, type }: GroupSpec, gpu) => ({
@@ -43,7 +52,7 @@ export const squaredNormsConfig: KernelConfig = {
     let offset = 0;
     for (const { spec, members, uniforms, workgroups } of groups) {
       const bound: Record<string, TensorInfo> = { squaredNorms };
-      for (const [k, number] of members.entries()) bound[`x${k}`] = tensors[number]!;
+      for (let k = 0; k < members.length; k++) bound[NAMES[k]!] = tensors[members[k]!]!;
       gpu.run(squaredNormsProgram, spec, bound, { ...uniforms, offset }, workgroups);
       offset += workgroups;
     }

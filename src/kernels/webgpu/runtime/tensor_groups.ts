@@ -18,39 +18,64 @@ export interface TensorGroup {
   readonly uniforms: Readonly<Record<string, number>>;
 }
 
+/** The most tensors in a group, however many a device could bind. */
+const MOST_MEMBERS = 16;
+
+/** The groups of the lists of sizes that were seen: the same few in every step of a training. */
+const known = new Map<string, TensorGroup[]>();
+const CAPACITY = 64;
+
 /**
  * Splits tensors into groups of at most `most`: a dispatch for each of hundreds of tensors would leave a large GPU idle
  * between them. Empty tensors are in no group.
  *
  * @param perWorkgroup Elements (vec4s where all sizes in a group allow them, floats otherwise) that a workgroup handles.
  */
-export function groupTensors(tensors: readonly TensorInfo[], most: number, perWorkgroup: number): TensorGroup[] {
+export function groupTensors(
+  tensors: readonly TensorInfo[],
+  most: number,
+  perWorkgroup: number,
+): readonly TensorGroup[] {
   const sizes = tensors.map(({ shape }) => util.sizeFromShape(shape));
-  const all = [...sizes.keys()].filter((i) => sizes[i]! > 0);
-  const groups: TensorGroup[] = [];
-  const split = (numbers: number[], type: GroupSpec['type']) => {
-    for (let i = 0; i < numbers.length; i += most) {
-      const members = numbers.slice(i, i + most);
-      const uniforms: Record<string, number> = {};
-      let workgroups = 0;
-      for (const [k, number] of members.entries()) {
-        const elements = type === 'vec4f' ? sizes[number]! / 4 : sizes[number]!;
-        uniforms[`first${k}`] = workgroups;
-        uniforms[`elements${k}`] = elements;
-        workgroups += Math.ceil(elements / perWorkgroup);
-      }
-      groups.push({ spec: { count: members.length, type }, members, workgroups, uniforms });
-    }
-  };
-  split(
-    all.filter((i) => sizes[i]! % 4 === 0),
-    'vec4f',
-  );
-  split(
-    all.filter((i) => sizes[i]! % 4 !== 0),
-    'f32',
-  );
+  const key = `${most},${perWorkgroup}:${sizes.join()}`;
+  let groups = known.get(key);
+  if (!groups) {
+    const all = [...sizes.keys()].filter((i) => sizes[i]! > 0);
+    const vectors = all.filter((i) => sizes[i]! % 4 === 0);
+    const scalars = all.filter((i) => sizes[i]! % 4 !== 0);
+    const split = (numbers: number[], type: GroupSpec['type']) =>
+      chunks(numbers, Math.min(most, MOST_MEMBERS)).map((members) => makeGroup(members, sizes, type, perWorkgroup));
+    groups = [...split(vectors, 'vec4f'), ...split(scalars, 'f32')];
+    if (known.size >= CAPACITY) known.clear();
+    known.set(key, groups);
+  }
   return groups;
+}
+
+function chunks(numbers: readonly number[], most: number): number[][] {
+  return Array.from({ length: Math.ceil(numbers.length / most) }, (_, i) => numbers.slice(i * most, (i + 1) * most));
+}
+
+function makeGroup(
+  members: readonly number[],
+  sizes: readonly number[],
+  type: GroupSpec['type'],
+  perWorkgroup: number,
+): TensorGroup {
+  const uniforms: Record<string, number> = {};
+  let workgroups = 0;
+  for (const [k, number] of members.entries()) {
+    const elements = type === 'vec4f' ? sizes[number]! / 4 : sizes[number]!;
+    uniforms[`first${k}`] = workgroups;
+    uniforms[`elements${k}`] = elements;
+    workgroups += Math.ceil(elements / perWorkgroup);
+  }
+  return { spec: { count: members.length, type }, members, workgroups, uniforms };
+}
+
+/** The names of a group's buffers or uniforms, made once: putting strings together takes longer than a dispatch. */
+export function memberNames(name: string): readonly string[] {
+  return Array.from({ length: MOST_MEMBERS }, (_, k) => name + k);
 }
 
 /** Something for each of a group's members, by a name that ends in its number within the group. */
