@@ -382,6 +382,7 @@ describe('train.adamW', () => {
     });
     const again = train.AdamWOptimizer.fromConfig(train.AdamWOptimizer as never, config) as train.AdamWOptimizer;
     expect(again.getConfig()).to.deep.equal(optimizer.getConfig());
+    expect(tf.serialization.SerializationMap.getMap().classNameMap.AdamW![0]).to.equal(train.AdamWOptimizer);
   });
 
   it('names what is wrong, and changes nothing then', async () => {

@@ -25,7 +25,7 @@ export const adamW: KernelFunc = ({ inputs, attrs }) => {
     const scalar = (i: number) => reshape(slice(step, [i], [1]), []);
     const [learningRate, gradientScale, stepSize, rootCorrection] = [scalar(0), scalar(1), scalar(2), scalar(3)];
     return weightDecays.flatMap((weightDecay, i) => {
-      const [parameter, gradient, m, v] = rest.slice(4 * i) as [Tensor, Tensor, Tensor, Tensor];
+      const [parameter, gradient, m, v] = rest.slice(4 * i, 4 * i + 4) as [Tensor, Tensor, Tensor, Tensor];
       const g = mul(gradient, gradientScale!);
       const newM = add(mul(m, beta1), mul(g, 1 - beta1));
       const newV = add(mul(v, beta2), mul(square(g), 1 - beta2));

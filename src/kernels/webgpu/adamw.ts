@@ -97,29 +97,29 @@ export const adamWConfig: KernelConfig = {
   kernelName: AdamW,
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
-    const [step, ...rest] = Object.values(inputs as unknown as AdamWInputs);
+    const tensors = Object.values(inputs as unknown as AdamWInputs);
     const { beta1, beta2, epsilon, weightDecays } = attrs as unknown as AdamWAttrs;
     const gpu = Gpu.of(backend);
     const gradients: TensorInfo[] = [];
     const outputs: TensorInfo[] = [];
-    for (let i = 0; i < rest.length; i += BUFFERS_A_PARAMETER) {
-      outputs.push(gpu.writable(rest[i]!), gpu.writable(rest[i + 2]!), gpu.writable(rest[i + 3]!));
-      gradients.push(rest[i + 1]!);
+    for (let i = 1; i < tensors.length; i += BUFFERS_A_PARAMETER) {
+      outputs.push(gpu.writable(tensors[i]!), gpu.writable(tensors[i + 2]!), gpu.writable(tensors[i + 3]!));
+      gradients.push(tensors[i + 1]!);
     }
     const betas = { beta1, gain1: 1 - beta1, beta2, gain2: 1 - beta2, epsilon };
     const most = Math.floor((gpu.limits.maxStorageBuffersPerShaderStage - 1) / BUFFERS_A_PARAMETER);
     for (const { spec, members, uniforms, workgroups } of groupTensors(gradients, most, THREADS)) {
-      const tensors: Record<string, TensorInfo> = { step: step! };
+      const bound: Record<string, TensorInfo> = { step: tensors[0]! };
       const values: Record<string, number> = { ...uniforms, ...betas };
       for (let k = 0; k < members.length; k++) {
         const number = members[k]!;
-        tensors[GRADIENTS[k]!] = gradients[number]!;
-        tensors[PARAMETERS[k]!] = outputs[3 * number]!;
-        tensors[MS[k]!] = outputs[3 * number + 1]!;
-        tensors[VS[k]!] = outputs[3 * number + 2]!;
+        bound[GRADIENTS[k]!] = gradients[number]!;
+        bound[PARAMETERS[k]!] = outputs[3 * number]!;
+        bound[MS[k]!] = outputs[3 * number + 1]!;
+        bound[VS[k]!] = outputs[3 * number + 2]!;
         values[WEIGHT_DECAYS[k]!] = weightDecays[number]!;
       }
-      gpu.run(adamWProgram, spec, tensors, values, workgroups);
+      gpu.run(adamWProgram, spec, bound, values, workgroups);
     }
     return outputs;
   },
