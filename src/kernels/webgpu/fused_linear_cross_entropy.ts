@@ -12,7 +12,7 @@ import {
   crossEntropyStats,
   crossEntropyTotals,
 } from './cross_entropy_rows.js';
-import { type MatmulOperand, matmul } from './matmul/matmul.js';
+import { type MatmulOperand, matmul, workspaceSize } from './matmul/matmul.js';
 import { Gpu } from './runtime/gpu.js';
 import { asRows } from './runtime/row.js';
 
@@ -69,6 +69,8 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
 
     const chunk = chooseChunkSize(gpu, rows, stride * 4, chunkSize);
     const logits = gpu.output([chunk, stride]);
+    // One for all chunks: what is given back within a submission is not used again before the next.
+    const workspace = gradients ? gpu.output([workspaceSize(chunk, hidden, vocabulary)]) : undefined;
     for (let first = 0; first < Math.max(rows, 1); first += Math.max(chunk, 1)) {
       const count = Math.min(chunk, rows - first);
       const tokens = (layout: MatmulOperand['layout']) => ({
@@ -84,7 +86,7 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
       if (!gradients) continue;
       crossEntropyGradient(gpu, call, results, { dlogits: logits, dy }, first, count);
       const accumulate = first > 0;
-      const dxPart = { cOffset: first * hidden };
+      const dxPart = { cOffset: first * hidden, workspace };
       matmul(gpu, count, hidden, vocabulary, slopes('kInner'), classes('kOuter'), dx!, dxPart);
       const dweightPart = { epilogue: { accumulate } };
       matmul(gpu, vocabulary, hidden, count, slopes('kOuter'), tokens('kOuter'), dweight!, dweightPart);
@@ -92,7 +94,7 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
     }
 
     const totals = crossEntropyTotals(gpu, call, results);
-    gpu.release(logits, results.stats, results.lse, results.tokenScale);
+    gpu.release(logits, workspace, results.stats, results.lse, results.tokenScale);
     if (attributes.reduction !== 'none') gpu.release(results.loss);
     if (!returnPredictedTokens) gpu.release(results.predictedTokens);
     return [...totals, dx, dweight, dbias].filter((output): output is TensorInfo => output !== undefined);

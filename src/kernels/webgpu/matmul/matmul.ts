@@ -1,4 +1,4 @@
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram, type StorageType } from '../runtime/program.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
@@ -44,8 +44,8 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const multiply = each(
     tile.depth,
     (k) => `{
-    ${each(rowQuads, (i) => `let a${i} = ${a.shared(`${k}u`, `rowQuad + ${i * laneRows}u`, `${(k >> 2) * 2}u`)};`)}
-    ${each(columnQuads, (j) => `let b${j} = ${b.shared(`${k}u`, `columnQuad + ${j * tile.laneColumns}u`, `${(k >> 2) * 2}u`)};`)}
+    ${each(rowQuads, (i) => `let a${i} = ${a.read(k, i * laneRows)};`)}
+    ${each(columnQuads, (j) => `let b${j} = ${b.read(k, j * tile.laneColumns)};`)}
     ${each(rowQuads, (i) =>
       each(4, (q) =>
         each(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
@@ -104,6 +104,8 @@ ${epilogueDeclarations(epilogue, type)}`,
   let warp = thread / 32u;
   let rowQuad = (warp / ${warpColumns}u) * ${laneRows * rowQuads}u + lane / ${tile.laneColumns}u;
   let columnQuad = (warp % ${warpColumns}u) * ${tile.laneColumns * columnQuads}u + lane % ${tile.laneColumns}u;
+  ${a.places('rowQuad')}
+  ${b.places('columnQuad')}
   ${each(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
   ${each(tile.threadRows, (i) => each(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
 
@@ -170,6 +172,8 @@ export interface MatmulOptions {
   readonly softcap?: number;
   /** Where the value before the activation is stored. */
   readonly z?: TensorInfo;
+  /** Where the parts of a split sum go, if they fit; otherwise they get a tensor of their own. */
+  readonly workspace?: TensorInfo;
   /** The tile and split, instead of those that are chosen by shape. */
   readonly plan?: Plan;
 }
@@ -186,7 +190,7 @@ export function matmul(
   options: MatmulOptions = {},
 ): void {
   if (m === 0 || n === 0) return;
-  const { cStride = n, cOffset = 0, bias, softcap = 0, z, plan = choosePlan(m, n, k) } = options;
+  const { cStride = n, cOffset = 0, bias, softcap = 0, z, workspace, plan = choosePlan(m, n, k) } = options;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
@@ -230,10 +234,17 @@ export function matmul(
     gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, bias, c, zOut: z }, uniforms, tiles);
     return;
   }
-  const parts = gpu.output([slices, m, cStride]);
+  const fits = workspace && util.sizeFromShape(workspace.shape) >= slices * m * cStride;
+  const parts = fits ? workspace : gpu.output([slices, m, cStride]);
   gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, c: parts }, uniforms, tiles * slices);
   const size = { rows: m, columns: cStride / unit, slices, cOffset: cOffset / unit, softcap };
   const workgroups = Math.ceil((m * size.columns) / 256);
   gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
-  gpu.release(parts);
+  if (!fits) gpu.release(parts);
+}
+
+/** Floats that the parts of a split sum need; 0 where it isn't split. */
+export function workspaceSize(m: number, n: number, k: number): number {
+  const { slices } = choosePlan(m, n, k);
+  return slices > 1 ? slices * m * n : 0;
 }

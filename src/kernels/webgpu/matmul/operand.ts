@@ -42,12 +42,27 @@ export class OperandLoader {
   }
 
   /**
-   * Where quad `quad` of term `k` of a part lies in shared memory. Threads that transpose a block side by side store to
-   * terms four apart, which would meet in the same banks; the exclusive or sends them to different ones.
+   * WGSL that finds a thread's first quad, `quad`, in shared memory, once for each term of four.
+   *
+   * Threads that transpose a block side by side store to terms four apart, which would meet in the same banks. An exclusive or
+   * with twice the number of the four sends them to different ones; `read` must undo it. It is computed here, ahead of the
+   * loop, so that what is left within are constants.
    */
-  shared(k: string, quad: string, swizzle: string): string {
-    const place = this.spec.layout === 'kInner' ? `((${quad}) ^ (${swizzle}))` : `(${quad})`;
-    return `${this.name}Tile[(${k}) * ${this.quads}u + ${place}]`;
+  places(quad: string): string {
+    if (this.spec.layout === 'kOuter') return `let ${this.name}Place0 = ${quad};`;
+    return this.fours((four) => `let ${this.name}Place${four} = (${quad}) ^ ${2 * four}u;`).join('\n');
+  }
+
+  /** WGSL of the quad of term `k` that lies `step` quads after a thread's first. Steps are multiples of four. */
+  read(k: number, step: number): string {
+    const four = this.spec.layout === 'kOuter' ? 0 : k >> 2;
+    // (quad + step) ^ s = (quad ^ s) + (step ^ h) - h with h, what s has of the bits that steps are made of.
+    const high = (2 * four) & 4;
+    return `${this.name}Tile[${k * this.quads + (step ^ high) - high}u + ${this.name}Place${four}]`;
+  }
+
+  private fours(text: (four: number) => string): string[] {
+    return Array.from({ length: this.tile.depth / 4 }, (_, four) => text(four));
   }
 
   /** WGSL that fetches the part which begins at term `k` into the registers, for loader thread `t`. */
@@ -64,11 +79,12 @@ export class OperandLoader {
 
   /** WGSL that stores the registers in shared memory. */
   store(t: string): string {
+    const shared = (term: string, quad: string) => `${this.name}Tile[(${term}) * ${this.quads}u + (${quad})]`;
     return this.each(t, (quad, depth, register) => {
-      if (this.spec.layout === 'kOuter') return `${this.shared(depth, quad, '')} = fetch${register};`;
+      if (this.spec.layout === 'kOuter') return `${shared(depth, quad)} = fetch${register};`;
       const line = (component: string, q: number) => {
         const column = [0, 1, 2, 3].map((i) => `fetch${register + i}.${component}`).join(', ');
-        return `${this.shared(`${depth} * 4u + ${q}u`, quad, `${depth} * 2u`)} = vec4f(${column});`;
+        return `${shared(`${depth} * 4u + ${q}u`, `${quad} ^ (${depth} * 2u)`)} = vec4f(${column});`;
       };
       return ['x', 'y', 'z', 'w'].map(line).join('\n');
     });

@@ -95,7 +95,9 @@ export function choosePlan(m: number, n: number, k: number): Plan {
   let bestTime = Infinity;
   for (const tile of TILES) {
     for (const slices of SLICES) {
-      if (slices > 1 && k / slices < 8 * tile.depth) break;
+      // Splitting costs memory for the parts, so it is for results too small to fill the device.
+      const fills = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) >= 2 * MULTIPROCESSORS * tile.together;
+      if (slices > 1 && (fills || k / slices < 8 * tile.depth)) break;
       const time = estimate(tile, slices, m, n, k);
       if (time < bestTime) {
         bestTime = time;

@@ -3,6 +3,8 @@ import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { type ProgramFamily, wgsl } from './program.js';
 import { UniformBuffers, UniformLayout } from './uniforms.js';
 
+/** Bytes of new tensors after which commands are submitted, since only then those that were given back are used again. */
+const SUBMIT_BYTES = 512 * 2 ** 20;
 /** How many bind groups are remembered before they are all forgotten. */
 const BIND_GROUP_CAPACITY = 16384;
 
@@ -47,6 +49,8 @@ export class Gpu {
   private nextBufferId = 0;
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
+  private unsubmittedBytes = 0;
+  private encoder: GPUCommandEncoder | null = null;
 
   private constructor(private readonly backend: WebGPUBackendAccess) {
     this.device = backend.device;
@@ -81,6 +85,7 @@ export class Gpu {
       );
     }
     const info = this.backend.makeTensorInfo(shape, dtype);
+    this.unsubmittedBytes += bytes;
     if (bytes === 0) this.backend.tensorMap.get(info.dataId).values = util.getTypedArrayFromDType(dtype, 0);
     return info;
   }
@@ -177,6 +182,10 @@ export class Gpu {
     const { backend } = this;
     const timing = backend.activeTimers != null;
     backend.ensureCommandEncoderReady();
+    if (backend.commandEncoder !== this.encoder) {
+      this.encoder = backend.commandEncoder;
+      this.unsubmittedBytes = 0;
+    }
     if (timing && backend.supportTimestampQuery) {
       backend.endComputePassEncoder();
       backend.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
@@ -196,7 +205,10 @@ export class Gpu {
     if (timing) {
       backend.endComputePassEncoder();
       backend.activeTimers!.push({ name, query: backend.getQueryTime() });
-    } else if (backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) {
+    } else if (
+      backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
+      this.unsubmittedBytes > SUBMIT_BYTES
+    ) {
       backend.endComputePassEncoder();
       backend.submitQueue();
     }
