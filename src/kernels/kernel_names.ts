@@ -288,8 +288,8 @@ export interface FusedLinearCrossEntropyAttrs extends CrossEntropyAttrs {
  * parameter, m and v of each parameter in turn = LigerAdamW: one step of AdamW over any number of parameters.
  *
  * Its inputs are an array, as those of tfjs's AddN are: `step` (see LigerAdamWStep), then parameter, gradient, m (the running
- * mean of the gradient) and v (that of its square) of each parameter, all of one shape. A backend may update a tensor in
- * place where no one else holds its data; the output is then the input itself.
+ * mean of the gradient) and v (that of its square) of each parameter, all of one shape that is not empty. A backend may
+ * update a tensor in place where no one else holds its data; the output is then the input itself.
  */
 export const AdamW = 'LigerAdamW';
 export type AdamWInputs = readonly TensorInfo[];
@@ -327,7 +327,7 @@ export interface AdamWStepAttrs {
 
 /**
  * squaredNorms [n] = LigerSquaredNorms: numbers whose sum is the squared norm of all the inputs, an array of at least one
- * tensor. n >= 1 depends on their shapes alone.
+ * tensor, none of them empty. n >= 1 depends on their shapes alone.
  */
 export const SquaredNorms = 'LigerSquaredNorms';
 export type SquaredNormsInputs = readonly TensorInfo[];

@@ -257,7 +257,8 @@ function checkGradients(variableGradients: NamedTensorMap | NamedTensor[]): Upda
     }
     if (seen.has(name)) throw new Error(`${OP}: there are two gradients of '${name}'`);
     seen.add(name);
-    updates.push({ name, variable, gradient });
+    // An empty variable has nothing to update, and not every backend can sum over it.
+    if (variable.size > 0) updates.push({ name, variable, gradient });
   }
   return updates;
 }

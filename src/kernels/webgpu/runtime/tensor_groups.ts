@@ -27,7 +27,7 @@ const CAPACITY = 64;
 
 /**
  * Splits tensors into groups of at most `most`: a dispatch for each of hundreds of tensors would leave a large GPU idle
- * between them. Empty tensors are in no group.
+ * between them. None of them may be empty.
  *
  * @param perWorkgroup Elements (vec4s where all sizes in a group allow them, floats otherwise) that a workgroup handles.
  */
@@ -40,7 +40,7 @@ export function groupTensors(
   const key = `${most},${perWorkgroup}:${sizes.join()}`;
   let groups = known.get(key);
   if (!groups) {
-    const all = [...sizes.keys()].filter((i) => sizes[i]! > 0);
+    const all = [...sizes.keys()];
     const vectors = all.filter((i) => sizes[i]! % 4 === 0);
     const scalars = all.filter((i) => sizes[i]! % 4 !== 0);
     const split = (numbers: number[], type: GroupSpec['type']) =>
