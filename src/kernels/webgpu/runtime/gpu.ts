@@ -4,7 +4,7 @@ import { type ProgramFamily, wgsl } from './program.js';
 import { UniformBuffers, UniformLayout } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted, since only then those that were given back are used again. */
-const SUBMIT_BYTES = 512 * 2 ** 20;
+const SUBMIT_BYTES = 2 * 2 ** 30;
 /** How many bind groups are remembered before they are all forgotten. */
 const BIND_GROUP_CAPACITY = 16384;
 
