@@ -113,7 +113,7 @@ interface TrainOptions extends Preset {
 async function trainModel(model: LanguageModel, options: TrainOptions) {
   const { tokens, batchSize, contextLength, steps, isStopped } = options;
   const random = createRandom(options.seed);
-  const heldOut = spreadBatches(tokens.heldOut, batchSize, contextLength, 8);
+  const heldOut = spreadBatches(tokens.heldOut, batchSize, contextLength, 4);
   const curves = { training: [] as Point[], heldOut: [] as Point[] };
   const bar = new SingleBar({
     format:

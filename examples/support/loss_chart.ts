@@ -15,7 +15,7 @@ export function drawLossChart(title: string, curves: { training: Point[]; heldOu
     animation: false,
     backgroundColor: '#fff',
     title: { text: title, left: 'center', top: 12, textStyle: { fontSize: 16, fontWeight: 'normal' } },
-    legend: { bottom: 8 },
+    legend: { bottom: 8, itemGap: 32 },
     grid: { left: 64, right: 32, top: 56, bottom: 80 },
     xAxis: { type: 'value', name: 'step', nameLocation: 'middle', nameGap: 28, max: 'dataMax', minInterval: 1 },
     yAxis: { type: 'value', name: 'loss (nats per token)', nameLocation: 'middle', nameGap: 40, scale: true },
