@@ -6,8 +6,9 @@ import {
   div,
   equal,
   exp,
-  expandDims,
   fill,
+  gather,
+  gatherND,
   type KernelFunc,
   log,
   logicalAnd,
@@ -16,6 +17,7 @@ import {
   maximum,
   mul,
   notEqual,
+  oneHot,
   onesLike,
   range,
   reshape,
@@ -33,6 +35,9 @@ import {
 import type { CrossEntropyAttrs } from '../kernel_names.js';
 import { sumOfRow } from './rows.js';
 
+/** Farther than any logit from 0. */
+const FAR = 3e38;
+
 const float = (x: Tensor) => cast(x, 'float32');
 const column = (values: Tensor) => reshape(values, [values.size, 1]);
 
@@ -49,19 +54,21 @@ export interface Stats {
 
 /** Labels as classes that are safe to look up, and which of them count or are out of range. */
 function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
-  const label = reshape(labels, [labels.size]) as Tensor1D;
+  const rows = labels.size;
+  const label = reshape(labels, [rows]) as Tensor1D;
   const counts = notEqual(label, ignoreIndex);
   const index = cast(clipByValue(label, 0, vocabulary - 1), 'int32') as Tensor1D;
-  const target = equal(expandDims(index, 1), expandDims(range(0, vocabulary, 1, 'int32'), 0));
-  const pick = (values: Tensor) => sum(where(target, values, zerosLike(values)), 1);
-  return { label, counts, target, pick, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
+  /** Each row's value [rows] in [rows, V] at its class: without a mask of that size, which costs more than all the rest. */
+  const pick = (values: Tensor) =>
+    rows === 0 ? reshape(values, [0]) : gatherND(values, stack([range(0, rows, 1, 'int32'), index], 1));
+  return { label, counts, index, pick, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
 }
 
 type Classes = ReturnType<typeof classify>;
 
 /** Each row's weight: that of its label's class, 0 where the label is ignored. */
-function rowWeights({ counts, target, pick }: Classes, weight?: Tensor): Tensor {
-  return weight ? mul(float(counts), pick(mul(onesLike(float(target)), weight))) : float(counts);
+function rowWeights({ counts, index }: Classes, weight?: Tensor): Tensor {
+  return weight && index.size > 0 ? mul(float(counts), gather(weight, index)) : float(counts);
 }
 
 export function crossEntropyStats(
@@ -138,19 +145,25 @@ export function crossEntropyRowsGrad(
   const vocabulary = logits.shape[1]!;
   const x = cap(logits, softcap);
   const classes = classify(labels, vocabulary, ignoreIndex);
-  const rowLse = column(lse);
-  const p = exp(sub(x, rowLse));
-  let d = mul(mul(column(rowWeights(classes, weight)), 1 - labelSmoothing), sub(p, float(classes.target)));
+  const { counts, index } = classes;
+  // Rows that don't count: p = exp(x − FAR) is 0, whatever their logits.
+  const p = exp(sub(x, column(where(counts, lse, fill(lse.shape, FAR)))));
+  const rowDy = mul(float(counts), dy.rank === 0 ? dy : reshape(dy, lse.shape));
+  // All that is the same throughout a row is multiplied first: passes over [rows, V] are what takes the time.
+  const byRow = (factor: Tensor, divisor: Tensor) => column(div(mul(factor, rowDy), divisor));
+  // As integers: wasm's one-hot writes nothing else.
+  const target = float(oneHot(index, vocabulary));
+  let d = mul(sub(p, target), byRow(mul(rowWeights(classes, weight), 1 - labelSmoothing), stats.loss));
   if (labelSmoothing > 0) {
-    d = add(d, mul(sub(mul(p, stats.weightSum), weight ?? 1), labelSmoothing / vocabulary));
+    const spread = sub(mul(p, stats.weightSum), weight ?? 1);
+    d = add(d, mul(spread, byRow(scalar(labelSmoothing / vocabulary), stats.loss)));
   }
-  d = add(div(d, stats.loss), div(mul(mul(p, rowLse), 2 * lseSquareScale), stats.z));
+  if (lseSquareScale > 0) d = add(d, mul(p, byRow(mul(lse, 2 * lseSquareScale), stats.z)));
   if (softcap > 0) {
     const t = div(x, softcap);
     d = mul(d, sub(1, mul(t, t)));
   }
-  d = mul(d, dy.rank === 0 ? dy : column(dy));
-  return where(cast(column(classes.counts), 'bool'), d, zerosLike(d));
+  return d;
 }
 
 /** What the kernels return of the rows' results: loss, and what was asked for after it. */
