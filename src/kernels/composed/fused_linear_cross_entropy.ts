@@ -1,6 +1,7 @@
 import {
   add,
   concat,
+  dispose,
   type KernelFunc,
   matMul,
   mul,
@@ -26,13 +27,13 @@ interface Inputs {
 }
 
 /** Floats of logits that exist at once, unless `chunkSize` says otherwise. */
-const LOGITS_BUDGET = 2 ** 25;
+const LOGITS_BUDGET = 2 ** 23;
 
 export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
     const { x, weight, labels, bias, classWeight, dy } = inputs as unknown as Inputs;
     const attributes = attrs as unknown as FusedLinearCrossEntropyAttrs;
-    const { chunkSize, useTokenScaling, gradients } = attributes;
+    const { chunkSize, useTokenScaling, gradients, returnTokenAccuracy, returnPredictedTokens } = attributes;
     const [vocabulary, hidden] = weight.shape;
     const rows = labels.size;
     const chunk = chunkSize || Math.max(1, Math.floor(LOGITS_BUDGET / vocabulary));
@@ -52,15 +53,26 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
         const results = crossEntropyRows(logits, partLabels, classWeight, stats, attributes);
         const scale = useTokenScaling ? results.probability() : undefined;
         const scaled = (values: Tensor) => (scale ? mul(values, scale) : values);
-        const output = [scaled(results.loss), scaled(results.z), results.correct(), results.predicted()];
+        // The labels stand in for what no one asked for, which would need a pass over the logits.
+        const correct = returnTokenAccuracy ? results.correct() : partLabels;
+        const predicted = returnPredictedTokens ? results.predicted() : partLabels;
+        const output = [scaled(results.loss), scaled(results.z), correct, predicted];
         if (!gradients) return output;
         const upstream = scaled(rowDy ? slice(rowDy, [first], [count]) : scalar(1));
         const d = crossEntropyRowsGrad(logits, partLabels, classWeight, results.lse, stats, upstream, attributes);
-        return [...output, matMul(d as Tensor2D, weight), matMul(d as Tensor2D, part, true), sum(d, 0)];
+        const parts = [matMul(d as Tensor2D, weight), matMul(d as Tensor2D, part, true)];
+        return [...output, ...parts, ...(bias ? [sum(d, 0)] : [])];
       });
 
-    let dweight: Tensor = zerosLike(weight);
-    let dbias: Tensor | undefined = bias && zerosLike(bias);
+    let dweight: Tensor | undefined;
+    let dbias: Tensor | undefined;
+    /** Not left to tidy, which would hold a weight's size for each chunk until the end. */
+    const accumulate = (total: Tensor | undefined, part: Tensor) => {
+      if (!total) return part;
+      const next = add(total, part);
+      dispose([total, part]);
+      return next;
+    };
     const columns: Tensor[][] = [[], [], [], [], []];
     for (let first = 0; first < rows; first += chunk) {
       const [loss, z, correct, predicted, dx, dweightPart, dbiasPart] = runChunk(first);
@@ -69,8 +81,8 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
       });
       if (!gradients) continue;
       columns[4]!.push(dx!);
-      dweight = add(dweight, dweightPart!);
-      if (dbias) dbias = add(dbias, dbiasPart!);
+      dweight = accumulate(dweight, dweightPart!);
+      if (bias) dbias = accumulate(dbias, dbiasPart!);
     }
     const joined = (i: number) => (columns[i]!.length > 0 ? concat(columns[i]!, 0) : rowLabels);
     const results = {
@@ -82,5 +94,5 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
     const totals = crossEntropyTotals(results, labels.shape, stats, attributes);
     if (!gradients) return totals;
     const dx = rows === 0 ? zerosLike(x) : reshape(joined(4), x.shape);
-    return [...totals, dx, dweight, ...(dbias ? [dbias] : [])];
+    return [...totals, dx, dweight ?? zerosLike(weight), ...(bias ? [dbias ?? zerosLike(bias)] : [])];
   });
