@@ -151,8 +151,8 @@ export function crossEntropyRowsGrad(
   const rowDy = mul(float(counts), dy.rank === 0 ? dy : reshape(dy, lse.shape));
   // All that is the same throughout a row is multiplied first: passes over [rows, V] are what takes the time.
   const byRow = (factor: Tensor, divisor: Tensor) => column(div(mul(factor, rowDy), divisor));
-  // As integers: wasm's one-hot writes nothing else.
-  const target = float(oneHot(index, vocabulary));
+  // As integers: wasm's one-hot writes nothing else. tfjs has none for a single class.
+  const target = vocabulary > 1 ? float(oneHot(index, vocabulary)) : onesLike(x);
   let d = mul(sub(p, target), byRow(mul(rowWeights(classes, weight), 1 - labelSmoothing), stats.loss));
   if (labelSmoothing > 0) {
     const spread = sub(mul(p, stats.weightSum), weight ?? 1);
