@@ -36,7 +36,7 @@ export const presets = {
   /** To try things: seconds on any backend. */
   tiny: { config: llama([32, 96], 2, [4, 2]), contextLength: 32, batchSize: 4, steps: 100, learningRate: 1e-2 },
   /** For a CPU. */
-  small: { config: llama([128, 352], 4, [4, 2]), contextLength: 64, batchSize: 8, steps: 300, learningRate: 4e-3 },
+  small: { config: llama([128, 352], 4, [4, 2]), contextLength: 64, batchSize: 8, steps: 400, learningRate: 4e-3 },
   /** For a GPU. */
   medium: { config: llama([512, 1408], 8, [8, 4]), contextLength: 256, batchSize: 16, steps: 600, learningRate: 1e-3 },
   /** As large as GPT-2. */
