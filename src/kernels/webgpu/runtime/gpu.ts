@@ -5,6 +5,9 @@ import { UniformBuffers, UniformLayout } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted, since only then those that were given back are used again. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
+/** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
+const MOST_CONSTANTS = 4;
+const CONSTANTS_CAPACITY = 256;
 /** How many bind groups are remembered before they are all forgotten. */
 const BIND_GROUP_CAPACITY = 16384;
 
@@ -47,6 +50,7 @@ export class Gpu {
   private readonly bindGroups = new Map<string, GPUBindGroup>();
   private readonly bufferIds = new WeakMap<GPUBuffer, number>();
   private nextBufferId = 0;
+  private readonly constants = new Map<string, GPUBuffer>();
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
   private unsubmittedBytes = 0;
@@ -156,7 +160,8 @@ export class Gpu {
     if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
 
     const buffers: GPUBuffer[] = [];
-    for (const name of program.reads) buffers.push(this.bufferOf(family.name, name, tensors[name]));
+    for (const name of program.reads)
+      buffers.push(this.constantOf(tensors[name]) ?? this.bufferOf(family.name, name, tensors[name]));
     for (const name of program.writes) buffers.push(this.bufferOf(family.name, name, tensors[name]));
     const values = [workgroups];
     for (const name of program.uniformNames) values.push(uniforms[name]!);
@@ -273,6 +278,29 @@ export class Gpu {
       this.bufferIds.set(buffer, id);
     }
     return id;
+  }
+
+  /**
+   * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
+   * each content. An upload would make a staging buffer, and end the pass, on every step.
+   */
+  private constantOf(info: TensorInfo | undefined): GPUBuffer | undefined {
+    if (!info || info.shape.length > 1) return undefined;
+    const { resource, values, dtype } = this.backend.tensorMap.get(info.dataId);
+    if (resource || !values || values.length === 0 || values.length > MOST_CONSTANTS || dtype === 'bool')
+      return undefined;
+    const key = `${dtype}:${Array.from(values).join()}`;
+    let buffer = this.constants.get(key);
+    if (!buffer) {
+      const size = values.length * 4;
+      buffer = this.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+      const array = dtype === 'int32' ? Int32Array : Float32Array;
+      new array(buffer.getMappedRange()).set(values);
+      buffer.unmap();
+      if (this.constants.size >= CONSTANTS_CAPACITY) this.constants.clear();
+      this.constants.set(key, buffer);
+    }
+    return buffer;
   }
 
   private bufferOf(program: string, name: string, info: TensorInfo | undefined): GPUBuffer {
