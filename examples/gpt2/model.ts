@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import { attention, CausalMask, mergeHeads } from '../support/attention.js';
+import { attention, CausalAttention, mergeHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { createGpt2Variables, type Gpt2Config } from './config.js';
 
@@ -8,7 +8,7 @@ import { createGpt2Variables, type Gpt2Config } from './config.js';
 export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
   const { n_embd, n_layer, n_head, layer_norm_epsilon } = config;
   const variables = createGpt2Variables(config, seed);
-  const causalMask = new CausalMask();
+  const causal = new CausalAttention();
   const parameter = (name: string) => variables[`transformer.${name}`]!;
 
   const layerNorm = (x: tf.Tensor3D, name: string) =>
@@ -21,21 +21,20 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
       transposeWeight: true,
     }) as tf.Tensor3D;
 
-  function selfAttention(x: tf.Tensor3D, name: string, mask: tf.Tensor2D): tf.Tensor3D {
+  function selfAttention(x: tf.Tensor3D, name: string): tf.Tensor3D {
     const [batch, length] = x.shape;
     const qkv = tf.reshape(linear(x, `${name}.c_attn`), [batch, length, 3, n_head, n_embd / n_head]);
     const [q, k, v] = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]));
-    return linear(mergeHeads(attention(q!, k!, v!, mask)), `${name}.c_proj`);
+    return linear(mergeHeads(attention(q!, k!, v!, causal)), `${name}.c_proj`);
   }
 
   /** [B, T] to [B, T, n_embd], what the head sees. */
   function hiddenStates(inputIds: tf.Tensor2D): tf.Tensor3D {
     const length = inputIds.shape[1];
-    const mask = causalMask.get(length);
     const positions = tf.slice(parameter('wpe.weight'), [0, 0], [length, n_embd]);
     let x = tf.add(liger.embedding(parameter('wte.weight'), inputIds), positions) as tf.Tensor3D;
     for (let i = 0; i < n_layer; i++) {
-      x = tf.add(x, selfAttention(layerNorm(x, `h.${i}.ln_1`), `h.${i}.attn`, mask));
+      x = tf.add(x, selfAttention(layerNorm(x, `h.${i}.ln_1`), `h.${i}.attn`));
       const inner = linear(layerNorm(x, `h.${i}.ln_2`), `h.${i}.mlp.c_fc`, 'geluTanh');
       x = tf.add(x, linear(inner, `h.${i}.mlp.c_proj`));
     }
@@ -50,7 +49,7 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), parameter('wte.weight')) as tf.Tensor3D),
     dispose: () => {
       tf.dispose(variables);
-      causalMask.dispose();
+      causal.dispose();
     },
   };
 }

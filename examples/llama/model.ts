@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import { attention, CausalMask, mergeHeads, splitHeads } from '../support/attention.js';
+import { attention, CausalAttention, mergeHeads, splitHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { RotaryTables, type Rotation } from '../support/rotary_tables.js';
 import { createLlamaVariables, type LlamaConfig, resolveLlamaConfig } from './config.js';
@@ -10,13 +10,13 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
   const { num_hidden_layers, num_attention_heads, num_key_value_heads, ...rest } = resolveLlamaConfig(config);
   const norm = { epsilon: rest.rms_norm_eps };
   const variables = createLlamaVariables(config, seed);
-  const causalMask = new CausalMask();
+  const causal = new CausalAttention();
   const rotaryTables = new RotaryTables(rest.head_dim, rest.rope_theta);
   const parameter = (name: string) => variables[`${name}.weight`]!;
   const head = () => parameter(rest.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head');
   const linear = (x: tf.Tensor3D, name: string) => liger.linear(x, parameter(name)) as tf.Tensor3D;
 
-  function selfAttention(x: tf.Tensor3D, name: string, { cos, sin }: Rotation, mask: tf.Tensor2D): tf.Tensor3D {
+  function selfAttention(x: tf.Tensor3D, name: string, { cos, sin }: Rotation): tf.Tensor3D {
     const { q, k } = liger.rope(
       splitHeads(linear(x, `${name}.q_proj`), num_attention_heads),
       splitHeads(linear(x, `${name}.k_proj`), num_key_value_heads),
@@ -24,7 +24,7 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
       sin,
     );
     const v = splitHeads(linear(x, `${name}.v_proj`), num_key_value_heads);
-    return linear(mergeHeads(attention(q, k, v, mask)), `${name}.o_proj`);
+    return linear(mergeHeads(attention(q, k, v, causal)), `${name}.o_proj`);
   }
 
   function mlp(x: tf.Tensor3D, name: string): tf.Tensor3D {
@@ -34,7 +34,6 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
 
   /** [B, T] to [B, T, hidden_size], what the head sees. */
   function hiddenStates(inputIds: tf.Tensor2D): tf.Tensor3D {
-    const mask = causalMask.get(inputIds.shape[1]);
     const rotation = rotaryTables.get(inputIds.shape[1]);
     // What a block returns is added to the residual stream and normalized for the next block in one kernel.
     let residual = liger.embedding(parameter('model.embed_tokens'), inputIds) as tf.Tensor3D;
@@ -45,7 +44,7 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
     };
     for (let i = 0; i < num_hidden_layers; i++) {
       const layer = `model.layers.${i}`;
-      addAndNormalize(selfAttention(x, `${layer}.self_attn`, rotation, mask), `${layer}.post_attention_layernorm`);
+      addAndNormalize(selfAttention(x, `${layer}.self_attn`, rotation), `${layer}.post_attention_layernorm`);
       const block = mlp(x, `${layer}.mlp`);
       if (i + 1 < num_hidden_layers) addAndNormalize(block, `model.layers.${i + 1}.input_layernorm`);
       // Nothing uses the sum after the last block, and for an output without a gradient tfjs would upload zeros.
@@ -61,7 +60,7 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), head()) as tf.Tensor3D),
     dispose: () => {
       tf.dispose(variables);
-      causalMask.dispose();
+      causal.dispose();
       rotaryTables.dispose();
     },
   };

@@ -4,13 +4,22 @@ import * as liger from '../../src/index.js';
 /** What is added to a score so that its softmax is exactly 0; unlike −Infinity it is safe on every backend. */
 const MASKED = -1e9;
 
-/** The mask of causal attention, [T, T] for any T: made once and kept, for the longest sequence so far. */
-export class CausalMask {
+/** What causal attention needs beside q, k and v, made once and kept: making it again would upload it on every call. */
+export class CausalAttention {
   private mask?: tf.Tensor2D;
+  private readonly scales = new Map<number, tf.Scalar>();
 
-  get(length: number): tf.Tensor2D {
+  /** D^−½, what scores are multiplied by. */
+  scale(size: number): tf.Scalar {
+    const scale = this.scales.get(size) ?? tf.keep(tf.scalar(size ** -0.5));
+    this.scales.set(size, scale);
+    return scale;
+  }
+
+  /** [T, T]: 0 where a token sees another, and MASKED where that comes later. Made for the longest sequence so far. */
+  maskOf(length: number): tf.Tensor2D {
     if (!this.mask || this.mask.shape[0] < length) {
-      this.dispose();
+      this.mask?.dispose();
       this.mask = tf.keep(
         tf.tidy(() => tf.mul(MASKED, tf.sub(1, tf.linalg.bandPart(tf.ones([length, length]), -1, 0)))),
       ) as tf.Tensor2D;
@@ -21,6 +30,8 @@ export class CausalMask {
   dispose(): void {
     this.mask?.dispose();
     this.mask = undefined;
+    tf.dispose([...this.scales.values()]);
+    this.scales.clear();
   }
 }
 
@@ -31,15 +42,14 @@ export class CausalMask {
  * @param q [B, Hq, T, D]
  * @param k [B, Hk, T, D]
  * @param v [B, Hk, T, D]
- * @param mask [T, T]
  * @returns [B, Hq, T, D]
  */
-export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask: tf.Tensor2D): tf.Tensor4D {
+export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, causal: CausalAttention): tf.Tensor4D {
   const [batch, heads, length, size] = q.shape as [number, number, number, number];
   const groups = k.shape[1]!;
   const grouped = (x: tf.Tensor, last: number) => tf.reshape(x, [batch, groups, (heads / groups) * length, last]);
-  const scores = tf.matMul(grouped(tf.mul(q, size ** -0.5), size), k, false, true);
-  const masked = tf.add(tf.reshape(scores, [batch, heads, length, length]), mask);
+  const scores = tf.matMul(grouped(tf.mul(q, causal.scale(size)), size), k, false, true);
+  const masked = tf.add(tf.reshape(scores, [batch, heads, length, length]), causal.maskOf(length));
   const weights = liger.softmax(masked);
   return tf.reshape(tf.matMul(grouped(weights, length), v), [batch, heads, length, size]);
 }

@@ -8,6 +8,7 @@ import {
   setBackend,
 } from '@tensorflow/tfjs-core';
 import { type ConfigOf, defaultsOf, integer, object, oneOf, resolveConfig } from '../checks/config_schema.js';
+import type { WebGPUBackendAccess } from '../kernels/webgpu/runtime/backend_access.js';
 
 const schema = {
   /** Where adapters come from: `navigator.gpu` unless given. In Node.js, what `create([])` of the npm package `webgpu` returns. */
@@ -53,9 +54,26 @@ export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptio
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
-  registerBackend('webgpu', () => new WebGPUBackend(made.device, info as GPUAdapterInfo), 3);
+  registerBackend('webgpu', () => reusingBuffers(new WebGPUBackend(made.device, info as GPUAdapterInfo)), 3);
   await setBackend('webgpu');
   return findBackend('webgpu') as WebGPUBackend;
+}
+
+/**
+ * tfjs holds the buffer of a disposed tensor back until the commands that use it are submitted. They run in the order in which
+ * they are recorded, uploads included, so a later command may write into it at once: a training step needs far less memory, and
+ * seldom a new buffer. Textures are not safe to reuse, since images are copied into them ahead of the recorded commands.
+ */
+function reusingBuffers(backend: WebGPUBackend): WebGPUBackend {
+  const access = backend as unknown as WebGPUBackendAccess;
+  const disposeData = backend.disposeData.bind(backend);
+  backend.disposeData = (dataId, force) => {
+    if (access.tensorMap.has(dataId) && access.tensorMap.get(dataId).resource instanceof GPUBuffer) {
+      access.commandQueueOwnedIds.delete(dataId);
+    }
+    return disposeData(dataId, force);
+  };
+  return backend;
 }
 
 /** tfjs's backend looks for `navigator.gpu` when it is imported and when it is made. */

@@ -107,6 +107,20 @@ describe('fusedAddRmsNorm', () => {
     });
   });
 
+  it('differentiates where nothing uses the sum', async () => {
+    await expectNoLeak(async () => {
+      const [x, residual, gamma, dy] = [random([3, 8]), random([3, 8], 2), random([8], 3), random([3, 8], 4)];
+      const gradients = tf.grads((x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) =>
+        tf.sum(tf.mul(fusedAddRmsNorm(x, residual, gamma).y, dy)),
+      )([x, residual, gamma]);
+      const apart = tf.grads((x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) =>
+        tf.sum(tf.mul(rmsNorm(tf.add(x, residual), gamma), dy)),
+      )([x, residual, gamma]);
+      for (const [i, gradient] of gradients.entries()) await expectClose(gradient, apart[i]!, GRADIENT_TOLERANCE);
+      tf.dispose([x, residual, gamma, dy, gradients, apart]);
+    });
+  });
+
   it('names what is wrong', () => {
     const [x, gamma, short] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([2, 7])];
     expectError(

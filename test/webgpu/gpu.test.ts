@@ -4,7 +4,7 @@ import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backe
 import { Gpu, type Limits } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { defineProgram } from '../../src/kernels/webgpu/runtime/program.js';
 import { random } from '../support/against_composed.js';
-import { backendName, tf, webgpuDevice } from '../support/backend.js';
+import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
 import { expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
 import { countCalls, gpu, submit, toTensor, webgpuBackend } from '../support/webgpu.js';
 
@@ -30,6 +30,27 @@ function withLimits(limits: Partial<Limits>): Gpu {
 
 if (backendName === 'webgpu') {
   describe('the WebGPU runtime', () => {
+    if (target === 'webgpu') {
+      it('reuses the buffers of disposed tensors within a submission', async () => {
+        await expectNoLeak(async () => {
+          const gamma = random([1024], 2);
+          const steps = Array.from({ length: 20 }, (_, i) => random([8, 1024], i + 3));
+          const allocated = () => (tf.memory() as unknown as { numBytesAllocatedInGPU: number }).numBytesAllocatedInGPU;
+          const run = () => tf.dispose(tf.tidy(() => rmsNorm(steps[0]!, gamma)));
+          submit();
+          run();
+          const before = allocated();
+          for (let i = 0; i < 5; i++) run();
+          expect(allocated()).to.equal(before);
+          // Uploads take such buffers too, while the commands that read them still wait.
+          const sums = tf.tidy(() => steps.map((x) => tf.sum(rmsNorm(tf.add(rmsNorm(x, gamma), x), gamma))));
+          const again = steps.map((x) => tf.tidy(() => tf.sum(rmsNorm(tf.add(rmsNorm(x, gamma), x), gamma))));
+          for (const [i, sum] of sums.entries()) await expectClose(again[i]!, sum, 0);
+          tf.dispose([gamma, steps, sums, again]);
+        });
+      });
+    }
+
     it('runs more than 65,535 workgroups', async () => {
       await expectNoLeak(async () => {
         const x = random([70_000, 4]);

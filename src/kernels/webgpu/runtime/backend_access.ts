@@ -7,7 +7,7 @@ import type { DataId, DataType, TensorInfo } from '@tensorflow/tfjs-core';
  */
 export interface WebGPUBackendAccess {
   readonly device: GPUDevice;
-  readonly tensorMap: { get(dataId: DataId): TensorData };
+  readonly tensorMap: { get(dataId: DataId): TensorData; has(dataId: DataId): boolean };
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
   commandQueueOwnedIds: WeakSet<DataId>;
