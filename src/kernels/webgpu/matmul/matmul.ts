@@ -3,10 +3,11 @@ import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram, type StorageType } from '../runtime/program.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
 import { OperandLoader, type OperandSpec } from './operand.js';
-import { choosePlan, type Plan, type Tile, threadsOf } from './tile.js';
+import { choosePlan, type Plan, TILES, threadsOf } from './tile.js';
 
 interface MatmulSpec {
-  readonly tile: Tile;
+  /** Its number in TILES: specialisations are looked up on every call, so they are kept short. */
+  readonly tile: number;
   readonly a: OperandSpec;
   readonly b: OperandSpec;
   /** Whether C, bias and z are stored in vec4s. */
@@ -27,7 +28,8 @@ const each = (count: number, text: (i: number) => string) =>
  * accumulator is a named vec4: arrays that are indexed at run time would leave the registers.
  */
 const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
-  const { tile, vectors, kTail, epilogue } = spec;
+  const { vectors, kTail, epilogue } = spec;
+  const tile = TILES[spec.tile]!;
   const threads = threadsOf(tile);
   const a = new OperandLoader('a', spec.a, tile, threads / 2, kTail);
   const b = new OperandLoader('b', spec.b, tile, threads / 2, kTail);
@@ -209,7 +211,7 @@ export function matmul(
   const specB = operand(b, n % tile.columns === 0);
   const sliceDepth = Math.ceil(k / slices / tile.depth) * tile.depth;
   const spec: MatmulSpec = {
-    tile,
+    tile: TILES.indexOf(tile),
     a: specA,
     b: specB,
     vectors,

@@ -12,7 +12,7 @@ export interface Tile {
 }
 
 /** A tile, and what a multiprocessor needs for one of it with 768 terms, in microseconds, as measured on an H100. */
-interface MeasuredTile extends Tile {
+export interface MeasuredTile extends Tile {
   /** How many take turns so evenly that they end together. */
   readonly together: number;
   /** When there are many. */
@@ -79,7 +79,7 @@ const SUM_DISPATCH = 5;
 export const threadsOf = (tile: Tile) => (tile.rows / tile.threadRows) * (tile.columns / tile.threadColumns);
 
 export interface Plan {
-  readonly tile: Tile;
+  readonly tile: MeasuredTile;
   /** Parts that the sum is split into; each is computed by its own workgroups, and they are added in order. */
   readonly slices: number;
 }
