@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { rmsNorm, train } from '../../src/index.js';
+import { fusedLinearCrossEntropy, rmsNorm, train } from '../../src/index.js';
 import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
 import { Gpu, type Limits } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { defineProgram } from '../../src/kernels/webgpu/runtime/program.js';
@@ -50,6 +50,27 @@ if (backendName === 'webgpu') {
         });
       });
     }
+
+    it('gives back what a kernel made before it failed', async () => {
+      const [x, weight, labels] = [random([8, 64]), random([100, 64], 2), tf.zeros([8], 'int32')];
+      const limits = gpu().limits as { maxStorageBufferBindingSize: number };
+      const { maxStorageBufferBindingSize } = limits;
+      try {
+        limits.maxStorageBufferBindingSize = 4 * 64 * 50;
+        expectError(
+          () => fusedLinearCrossEntropy(x, weight, labels, { chunkSize: 8 }),
+          /^matmul: b of shape \[100,64\] needs 25600 bytes; this WebGPU device binds at most 12800\.$/,
+        );
+      } finally {
+        limits.maxStorageBufferBindingSize = maxStorageBufferBindingSize;
+      }
+      await expectNoLeak(async () => {
+        const loss = fusedLinearCrossEntropy(x, weight, labels);
+        expect(Number.isFinite((await loss.data())[0]!)).to.equal(true);
+        loss.dispose();
+      });
+      tf.dispose([x, weight, labels]);
+    });
 
     it('runs more than 65,535 workgroups', async () => {
       await expectNoLeak(async () => {

@@ -15,6 +15,7 @@ import {
 } from './linear.js';
 import { rmsNormConfig, rmsNormGradConfig } from './rms_norm.js';
 import { ropeConfig } from './rope.js';
+import { Gpu } from './runtime/gpu.js';
 import { softmaxConfig, softmaxGradConfig } from './softmax.js';
 import { squaredNormsConfig } from './squared_norms.js';
 import { swigluConfig, swigluGradConfig } from './swiglu.js';
@@ -50,5 +51,7 @@ const kernelConfigs: KernelConfig[] = [
 
 /** Registers the WGSL kernels. tfjs's WebGPU backend need not be loaded: registration is by its name. */
 export function registerWebGPUKernels(): void {
-  for (const config of kernelConfigs) registerKernel(config);
+  for (const { kernelFunc, ...config } of kernelConfigs) {
+    registerKernel({ ...config, kernelFunc: (call) => Gpu.of(call.backend).kernel(() => kernelFunc(call)) });
+  }
 }

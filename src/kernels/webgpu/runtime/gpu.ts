@@ -1,4 +1,4 @@
-import { env, type KernelBackend, type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { type ProgramFamily, wgsl } from './program.js';
 import { UniformBuffers, UniformLayout } from './uniforms.js';
@@ -54,6 +54,8 @@ export class Gpu {
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
   private unsubmittedBytes = 0;
+  /** What the kernel that runs now has made. */
+  private made: TensorInfo[] = [];
   private encoder: GPUCommandEncoder | null = null;
 
   private constructor(private readonly backend: WebGPUBackendAccess) {
@@ -69,7 +71,7 @@ export class Gpu {
   private static readonly instances = new WeakMap<object, Gpu>();
 
   /** The one runtime of a backend. */
-  static of(backend: KernelBackend | unknown): Gpu {
+  static of(backend: unknown): Gpu {
     const key = backend as object;
     let gpu = Gpu.instances.get(key);
     if (!gpu) {
@@ -77,6 +79,20 @@ export class Gpu {
       Gpu.instances.set(key, gpu);
     }
     return gpu;
+  }
+
+  /** Runs the body of a kernel. If it throws, for example on a tensor that can't be bound, what it had made is given back. */
+  kernel<T>(body: () => T): T {
+    const outer = this.made;
+    this.made = [];
+    try {
+      return body();
+    } catch (error) {
+      this.release(...this.made);
+      throw error;
+    } finally {
+      this.made = outer;
+    }
   }
 
   /** A tensor on the device for a program to write. Its content is undefined until then. */
@@ -89,6 +105,7 @@ export class Gpu {
       );
     }
     const info = this.backend.makeTensorInfo(shape, dtype);
+    this.made.push(info);
     this.unsubmittedBytes += bytes;
     if (bytes === 0) this.backend.tensorMap.get(info.dataId).values = util.getTypedArrayFromDType(dtype, 0);
     return info;
