@@ -2,6 +2,8 @@ import type { UniformType } from './program.js';
 
 /** How many sets of values are remembered before the older half is forgotten. */
 const CAPACITY = 4096;
+/** How many sets of values a program finds without making a key of them. */
+const RECENT = 64;
 /** How many buffers take turns for values that change on every call. */
 const RING_SIZE = 8;
 
@@ -10,12 +12,28 @@ export interface UniformBuffer {
   readonly id: number;
 }
 
-/** The types of a program's uniforms. */
+/** The types of a program's uniforms, and the sets of values that it had last. */
 export class UniformLayout {
   readonly key: string;
+  private readonly recent: Array<{ values: readonly number[]; buffer: UniformBuffer }> = [];
 
   constructor(readonly types: readonly UniformType[]) {
     this.key = types.join();
+  }
+
+  /** Numbers compare much faster than they turn into text. */
+  find(values: readonly number[]): UniformBuffer | undefined {
+    for (const known of this.recent) {
+      let i = 0;
+      while (i < values.length && Object.is(known.values[i], values[i])) i++;
+      if (i === values.length) return known.buffer;
+    }
+    return undefined;
+  }
+
+  remember(values: readonly number[], buffer: UniformBuffer): void {
+    if (this.recent.length >= RECENT) this.recent.shift();
+    this.recent.push({ values, buffer });
   }
 }
 
@@ -30,7 +48,15 @@ export class UniformBuffers {
 
   constructor(private readonly device: GPUDevice) {}
 
-  get({ types, key: layoutKey }: UniformLayout, values: readonly number[]): UniformBuffer {
+  get(layout: UniformLayout, values: readonly number[]): UniformBuffer {
+    const recent = layout.find(values);
+    if (recent) return recent;
+    const buffer = this.getByKey(layout, values);
+    layout.remember(values, buffer);
+    return buffer;
+  }
+
+  private getByKey({ types, key: layoutKey }: UniformLayout, values: readonly number[]): UniformBuffer {
     const key = `${layoutKey}:${values.join()}`;
     const known = this.buffers.get(key);
     if (known) return known;
