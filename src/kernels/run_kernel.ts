@@ -48,7 +48,8 @@ export function runKernel(
   return Array.isArray(result) ? result : [result];
 }
 
-function presentOnes(inputs: Record<string, Tensor | undefined>): Record<string, Tensor> {
+/** The inputs that were given. */
+export function presentOnes(inputs: Record<string, Tensor | undefined>): Record<string, Tensor> {
   const present: Record<string, Tensor> = {};
   for (const name in inputs) {
     const tensor = inputs[name];

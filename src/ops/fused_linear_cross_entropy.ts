@@ -13,7 +13,7 @@ import { residentValues } from '../backend/resident_values.js';
 import { type ConfigOf, flag, integer, tensor } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
 import { FusedLinearCrossEntropy, type FusedLinearCrossEntropyAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { presentOnes, runKernel } from '../kernels/run_kernel.js';
 import {
   type CrossEntropyReturn,
   crossEntropyAttrs,
@@ -91,7 +91,7 @@ function lossWithGradients(inputs: Inputs, attrs: FusedLinearCrossEntropyAttrs):
     const save = args[args.length - 1] as GradSaveFunc;
     const results = runKernel(FusedLinearCrossEntropy, inputs, { ...attrs, gradients: !perToken });
     const gradients = perToken ? [] : results.splice(-count);
-    save(perToken ? presentTensors(inputs) : gradients);
+    save(perToken ? Object.values(presentOnes(inputs)) : gradients);
     // What is not the loss leaves the scope of customGrad by being kept.
     const [loss, ...extras] = results;
     kept = extras.map((extra) => keep(extra));
@@ -109,8 +109,6 @@ function lossWithGradients(inputs: Inputs, attrs: FusedLinearCrossEntropyAttrs):
   return [loss, ...extras];
 }
 
-const presentTensors = (inputs: Inputs) => Object.values(inputs).filter((tensor) => tensor !== undefined) as Tensor[];
-
 /** Each token's gradient must be known before they are summed into dweight, so the logits are made again. */
 function gradientsByToken(
   inputs: Inputs,
@@ -119,7 +117,7 @@ function gradientsByToken(
   saved: Tensor[],
   count: number,
 ): Tensor[] {
-  const names = Object.keys(inputs).filter((name) => inputs[name as keyof Inputs] !== undefined);
+  const names = Object.keys(presentOnes(inputs));
   const again = Object.fromEntries(names.map((name, i) => [name, saved[i]!]));
   const lossOnly = { returnZLoss: false, returnTokenAccuracy: false, returnPredictedTokens: false };
   return runKernel(FusedLinearCrossEntropy, { ...again, dy }, { ...attrs, ...lossOnly, gradients: true }).slice(-count);

@@ -29,6 +29,7 @@ import {
   type Tensor1D,
   tanh,
   tidy,
+  unstack,
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
@@ -192,6 +193,12 @@ interface Inputs {
   weight?: Tensor;
 }
 
+interface GradInputs extends Inputs {
+  dy: Tensor;
+  lse: Tensor;
+  stats: Tensor;
+}
+
 export const crossEntropy: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
     const { logits, labels, weight } = inputs as unknown as Inputs;
@@ -205,9 +212,11 @@ export const crossEntropy: KernelFunc = ({ inputs, attrs }) =>
 
 export const crossEntropyGrad: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
-    const { logits, labels, weight, dy, lse } = inputs as unknown as Inputs & { dy: Tensor; lse: Tensor };
+    const { logits, labels, weight, dy, lse, stats: packed } = inputs as unknown as GradInputs;
     const attributes = attrs as unknown as CrossEntropyAttrs;
-    const stats = crossEntropyStats(labels, logits.shape[logits.rank - 1]!, weight, attributes);
+    const [loss, z, count, weights] = unstack(packed) as [Tensor, Tensor, Tensor, Tensor];
+    const weightSum = weight ? weights : scalar(logits.shape[logits.rank - 1]!);
+    const stats: Stats = { loss, z, count, weightSum };
     const d = crossEntropyRowsGrad(flat(logits, labels), labels, weight, lse, stats, dy, attributes);
     return reshape(d, logits.shape);
   });

@@ -1,10 +1,15 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { elementsOf } from './runtime/elements.js';
 import type { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 
 /** Columns (vec4s or floats) and slices of rows that one workgroup sums. */
 const COLUMNS = 8;
 const SLICES = 32;
+
+/** Columns in vec4s where both they and the rows allow it. */
+const columnsOf = (n: number, stride: number): ReturnType<typeof elementsOf> =>
+  stride % 4 === 0 ? elementsOf(n) : { type: 'f32', count: n };
 
 interface ColumnSumSpec {
   n: number;
@@ -17,10 +22,8 @@ interface ColumnSumSpec {
  * in an order that depends on the shape alone.
  */
 const columnSumProgram = defineProgram('columnSum', ({ n, stride, accumulate }: ColumnSumSpec) => {
-  const vectors = n % 4 === 0 && stride % 4 === 0;
-  const step = vectors ? stride / 4 : stride;
-  const type = vectors ? 'vec4f' : 'f32';
-  const count = vectors ? n / 4 : n;
+  const { type, count } = columnsOf(n, stride);
+  const step = type === 'vec4f' ? stride / 4 : stride;
   return {
     workgroupSize: COLUMNS * SLICES,
     reads: { x: type },
@@ -65,7 +68,7 @@ export function columnSum(
   n: number,
   { stride = n, total = gpu.output([n]), accumulate = false }: ColumnSumOptions = {},
 ): TensorInfo {
-  const groups = Math.ceil((n % 4 === 0 && stride % 4 === 0 ? n / 4 : n) / COLUMNS);
+  const groups = Math.ceil(columnsOf(n, stride).count / COLUMNS);
   // Tall and narrow inputs would leave most of the device idle, so their rows are summed in blocks first.
   const blocks = Math.min(64, Math.ceil(rows / ROWS_A_BLOCK));
   if (blocks <= 1) {

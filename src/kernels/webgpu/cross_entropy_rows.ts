@@ -1,6 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { CrossEntropyAttrs } from '../kernel_names.js';
 import { wgslFunction } from './runtime/activations.js';
+import { LOWEST, maxOf, sumOf } from './runtime/elements.js';
 import type { Gpu } from './runtime/gpu.js';
 import { defineProgram, type Program } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
@@ -27,16 +28,13 @@ export interface CrossEntropyRows {
   readonly tokenScaled: boolean;
 }
 
-/** Below every logit but −∞: the maximum of no logits, without the NaN of ∞ − ∞. */
-const LOWEST = '-3.4028234e38';
-
 /** How a workgroup walks a row of logits: in vec4s where rows begin at multiples of four, the last one cut off where padded. */
 function walk({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: Gpu) {
   const vectors = stride % 4 === 0;
   const type = vectors ? 'vec4f' : 'f32';
   const workgroupSize = Math.min(512, gpu.limits.maxComputeInvocationsPerWorkgroup);
   const cut = vectors && vocabulary % 4 !== 0;
-  const columns = vectors ? 'vec4u(at * 4u) + vec4u(0u, 1u, 2u, 3u)' : 'at';
+  const columns = (at: string) => (vectors ? `vec4u(${at} * 4u) + vec4u(0u, 1u, 2u, 3u)` : at);
   const fours = (name: string) => `vec4f(${[0, 1, 2, 3].map((q) => `${name}[at * 4u + ${q}u]`).join(', ')})`;
   return {
     type,
@@ -45,14 +43,14 @@ function walk({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gp
     workgroupSize,
     weightType: cut ? 'f32' : type,
     stride: vectors ? stride / 4 : stride,
-    columns,
+    columns: columns('at'),
     /** The weights of the classes at `at`. */
     weights: weighted ? (cut ? fours('weight') : 'weight[at]') : `${type}(1.0)`,
-    sum: (value: string) => (vectors ? `dot(${value}, vec4f(1.0))` : value),
-    max: (value: string) => (vectors ? `max(max(${value}.x, ${value}.y), max(${value}.z, ${value}.w))` : value),
-    /** `value`, but `otherwise` in what pads the row. */
-    inside: (value: string, otherwise: string) =>
-      cut ? `select(vec4f(${otherwise}), ${value}, ${columns} < vec4u(${vocabulary}u))` : value,
+    sum: (value: string) => sumOf(type, value),
+    max: (value: string) => maxOf(type, value),
+    /** `value`, which stands at `at`, but `otherwise` in what pads the row. */
+    inside: (value: string, otherwise: string, at = 'at') =>
+      cut ? `select(vec4f(${otherwise}), ${value}, ${columns(at)} < vec4u(${vocabulary}u))` : value,
     declarations: softcapped ? wgslFunction('tanh', type) : '',
     capped: (value: string) => (softcapped ? `u.softcap * exactTanh(${value} / u.softcap)` : value),
     loop: (body: string) =>
@@ -158,7 +156,7 @@ ${row.declarations}`,
       ? `
   var first = ${LOWEST};
   if (best == m) {
-    let x = ${row.inside(row.capped('logits[base + bestAt]'), LOWEST).replaceAll('at *', 'bestAt *')};
+    let x = ${row.inside(row.capped('logits[base + bestAt]'), LOWEST, 'bestAt')};
     ${row.type === 'f32' ? 'let place = bestAt;' : 'let place = bestAt * 4u + select(select(select(3u, 2u, x.z == m), 1u, x.y == m), 0u, x.x == m);'}
     first = -f32(place);
   }

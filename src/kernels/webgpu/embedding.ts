@@ -6,6 +6,7 @@ import {
   type EmbeddingGradInputs,
   type EmbeddingInputs,
 } from '../kernel_names.js';
+import { elementsOf, times } from './runtime/elements.js';
 import { defineElementwise, runElementwise } from './runtime/elementwise.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
@@ -51,9 +52,6 @@ const BLOCK = TOKENS * WORKGROUP_SIZE;
 /** Rows of dy that are under way together. */
 const IN_FLIGHT = 4;
 
-const elementsOf = (hidden: number) =>
-  hidden % 4 === 0 ? { type: 'vec4f' as const, count: hidden / 4 } : { type: 'f32' as const, count: hidden };
-
 const slicesOf = (hidden: number) => Math.ceil(elementsOf(hidden).count / WORKGROUP_SIZE);
 
 /**
@@ -64,7 +62,6 @@ const slicesOf = (hidden: number) => Math.ceil(elementsOf(hidden).count / WORKGR
 const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, hidden }: EmbeddingSpec) => {
   const { type, count } = elementsOf(hidden);
   const slices = slicesOf(hidden);
-  const times = (n: number, text: (i: number) => string) => Array.from({ length: n }, (_, i) => text(i)).join('\n    ');
   return {
     workgroupSize: WORKGROUP_SIZE,
     reads: { dy: type, indices: 'i32' },

@@ -1,5 +1,6 @@
 import type { KernelConfig } from '@tensorflow/tfjs-core';
 import { Rope, type RopeAttrs, type RopeInputs } from '../kernel_names.js';
+import { elementsOf, times } from './runtime/elements.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 
@@ -16,9 +17,8 @@ interface RopeSpec {
   transposed: boolean;
 }
 
-/** Elements in half of a head, and their type. */
-const halfOf = (headSize: number) =>
-  headSize % 8 === 0 ? { type: 'vec4f' as const, half: headSize / 8 } : { type: 'f32' as const, half: headSize / 2 };
+/** Half of a head. */
+const halfOf = (headSize: number) => elementsOf(headSize / 2);
 
 const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
 
@@ -29,7 +29,7 @@ const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
  * A workgroup rotates 256 elements of the halves [T, half] in `HEADS` heads of q or of k, of one batch.
  */
 const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, perBatch, transposed }: RopeSpec) => {
-  const { type, half } = halfOf(headSize);
+  const { type, count: half } = halfOf(headSize);
   const row = 2 * half;
   const queryGroups = groupsOf(queryHeads);
   const groups = queryGroups + groupsOf(keyHeads);
@@ -39,15 +39,16 @@ const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, per
 
   /** Rotates the heads from `first` on; all are read before the first is written. */
   const rotate = (x: string, y: string, heads: number) => {
-    const times = (text: (i: number) => string) =>
-      Array.from({ length: Math.min(HEADS, heads) }, (_, i) => text(i)).join('\n    ');
+    const together = Math.min(HEADS, heads);
     return `
     ${times(
+      together,
       (i) => `let at${i} = (batch * ${heads}u + min(first + ${i}u, ${heads - 1}u)) * u.length * ${row}u + offset;
     let low${i} = ${x}[at${i}];
     let high${i} = ${x}[at${i} + ${half}u];`,
     )}
     ${times(
+      together,
       (i) => `if (first + ${i}u < ${heads}u) {
       let x1 = low${i};
       let x2 = high${i};
@@ -97,7 +98,7 @@ export const ropeConfig: KernelConfig = {
     const rotatedQ = gpu.output(q.shape);
     const rotatedK = gpu.output(k.shape);
     const spec: RopeSpec = { queryHeads, keyHeads, headSize, perBatch: cos.shape[0] !== 1, transposed };
-    const tiles = Math.ceil((length * halfOf(headSize).half) / WORKGROUP_SIZE);
+    const tiles = Math.ceil((length * halfOf(headSize).count) / WORKGROUP_SIZE);
     const workgroups = batches * tiles * (groupsOf(queryHeads) + groupsOf(keyHeads));
     gpu.run(ropeProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { length, tiles }, workgroups);
     return [rotatedQ, rotatedK];

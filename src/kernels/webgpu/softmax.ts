@@ -1,5 +1,6 @@
 import type { KernelConfig } from '@tensorflow/tfjs-core';
 import { Softmax, SoftmaxGrad, type SoftmaxGradInputs, type SoftmaxInputs } from '../kernel_names.js';
+import { LOWEST } from './runtime/elements.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
@@ -8,9 +9,6 @@ import { asRows, Row } from './runtime/row.js';
 interface SoftmaxSpec {
   length: number;
 }
-
-/** The lowest float32: it starts a maximum, since −∞ − (−∞), between entries that are −∞, would be NaN. */
-const LOWEST = '-3.4028234663852886e38';
 
 /**
  * One pass finds the maximum and, as it goes, the sum of exp(x − maximum): what was summed below an earlier maximum is

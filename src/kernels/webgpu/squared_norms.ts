@@ -1,5 +1,6 @@
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 import { SquaredNorms, type SquaredNormsInputs } from '../kernel_names.js';
+import { times } from './runtime/elements.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
@@ -27,7 +28,7 @@ const squaredNormsProgram = defineProgram('squaredNorms', ({ count, type }: Grou
   declarations: workgroupReduction(gpu, THREADS, 'workgroupSum'),
   body: `
   var squares = 0.0;
-  ${inGroup(count, THREADS * LOADS, (k) => Array.from({ length: LOADS }, (_, i) => addSquare(k, i, type)).join(''))}
+  ${inGroup(count, THREADS * LOADS, (k) => times(LOADS, (i) => addSquare(k, i, type)))}
   let total = workgroupSum(squares);
   if (thread == 0u) { squaredNorms[u.offset + workgroup] = total; }`,
 }));

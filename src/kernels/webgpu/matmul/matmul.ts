@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { times } from '../runtime/elements.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram, type StorageType } from '../runtime/program.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
@@ -18,9 +19,6 @@ interface MatmulSpec {
 
 /** Rows of tiles that workgroups cover before they go on to the next column, so that what they share stays in the cache. */
 const GROUP_HEIGHT = 8;
-
-const each = (count: number, text: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => text(i)).join('\n');
 
 /**
  * C = A · B. Half of a workgroup's threads fetch A and half B, one part of the sum ahead of the one that is multiplied. A
@@ -43,14 +41,14 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const fetch = (k: string) => `
     if (thread < ${threads / 2}u) { ${a.fetch('thread', k)} }
     else { ${b.fetch(`(thread - ${threads / 2}u)`, k)} }`;
-  const multiply = each(
+  const multiply = times(
     tile.depth,
     (k) => `{
-    ${each(rowQuads, (i) => `let a${i} = ${a.read(k, i * laneRows)};`)}
-    ${each(columnQuads, (j) => `let b${j} = ${b.read(k, j * tile.laneColumns)};`)}
-    ${each(rowQuads, (i) =>
-      each(4, (q) =>
-        each(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
+    ${times(rowQuads, (i) => `let a${i} = ${a.read(k, i * laneRows)};`)}
+    ${times(columnQuads, (j) => `let b${j} = ${b.read(k, j * tile.laneColumns)};`)}
+    ${times(rowQuads, (i) =>
+      times(4, (q) =>
+        times(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
       ),
     )}
     }`,
@@ -60,7 +58,7 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
     if (vectors) {
       return `if (column${j} < (bExtent + 3u) / 4u) { ${storeThroughEpilogue(epilogue, type, value, `at + column${j}`, `column${j}`)} }`;
     }
-    return each(4, (q) => {
+    return times(4, (q) => {
       const column = `(column${j} * 4u + ${q}u)`;
       return `if (${column} < bExtent) { ${storeThroughEpilogue(epilogue, type, `${value}.${'xyzw'[q]}`, `at + ${column}`, column)} }`;
     });
@@ -108,8 +106,8 @@ ${epilogueDeclarations(epilogue, type)}`,
   let columnQuad = (warp % ${warpColumns}u) * ${tile.laneColumns * columnQuads}u + lane % ${tile.laneColumns}u;
   ${a.places('rowQuad')}
   ${b.places('columnQuad')}
-  ${each(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
-  ${each(tile.threadRows, (i) => each(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
+  ${times(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
+  ${times(tile.threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
 
   ${fetch('kStart')}
   for (var k = kStart; k < kEnd; k += ${tile.depth}u) {
@@ -120,13 +118,13 @@ ${epilogueDeclarations(epilogue, type)}`,
     ${multiply}
   }
 
-  ${each(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * tile.laneColumns}u;`)}
-  ${each(rowQuads, (i) =>
-    each(
+  ${times(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * tile.laneColumns}u;`)}
+  ${times(rowQuads, (i) =>
+    times(
       4,
       (q) => `{
       let row = aStart + (rowQuad + ${i * laneRows}u) * 4u + ${q}u;
-      if (row < u.m) { let at = u.cOffset + (slice * u.m + row) * u.cStride; ${each(columnQuads, (j) => store(i * 4 + q, j))} }
+      if (row < u.m) { let at = u.cOffset + (slice * u.m + row) * u.cStride; ${times(columnQuads, (j) => store(i * 4 + q, j))} }
     }`,
     ),
   )}`,

@@ -94,9 +94,9 @@ export function choosePlan(m: number, n: number, k: number): Plan {
   let best: Plan = { tile: TILES[0]!, slices: 1 };
   let bestTime = Infinity;
   for (const tile of TILES) {
+    // Splitting costs memory for the parts, so it is for results too small to fill the device.
+    const fills = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) >= 2 * MULTIPROCESSORS * tile.together;
     for (const slices of SLICES) {
-      // Splitting costs memory for the parts, so it is for results too small to fill the device.
-      const fills = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) >= 2 * MULTIPROCESSORS * tile.together;
       if (slices > 1 && (fills || k / slices < 8 * tile.depth)) break;
       const time = estimate(tile, slices, m, n, k);
       if (time < bestTime) {

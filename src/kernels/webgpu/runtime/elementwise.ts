@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { type ElementType, elementsOf, times } from './elements.js';
 import type { Gpu } from './gpu.js';
 import { defineProgram, type ProgramFamily, type UniformType } from './program.js';
 
@@ -15,7 +16,7 @@ export interface Elementwise {
 }
 
 interface Elements {
-  vectors: boolean;
+  type: ElementType;
 }
 
 /**
@@ -25,14 +26,13 @@ interface Elements {
  */
 export function defineElementwise<Spec extends object>(
   name: string,
-  build: (spec: Spec, type: 'vec4f' | 'f32') => Elementwise,
+  build: (spec: Spec, type: ElementType) => Elementwise,
 ): ProgramFamily<Spec & Elements> {
   return defineProgram(name, (spec) => {
-    const type = spec.vectors ? 'vec4f' : 'f32';
+    const { type } = spec;
     const { reads, writes, uniforms, declarations } = build(spec, type);
     const arrays = (names: readonly string[]) => Object.fromEntries(names.map((array) => [array, type] as const));
     const lines = (names: readonly string[], line: (array: string) => string) => names.map(line).join(' ');
-    const times = (text: (i: number) => string) => Array.from({ length: PER_THREAD }, (_, i) => text(i)).join('\n  ');
     return {
       workgroupSize: WORKGROUP_SIZE,
       reads: arrays(reads),
@@ -44,10 +44,12 @@ export function defineElementwise<Spec extends object>(
   let first = workgroup * ${PER_THREAD * WORKGROUP_SIZE}u + thread;
   let last = u.count - 1u;
   ${times(
+    PER_THREAD,
     (i) => `let at${i} = first + ${i * WORKGROUP_SIZE}u;
   ${lines(reads, (array) => `let ${array}${i} = ${array}[min(at${i}, last)];`)}`,
   )}
   ${times(
+    PER_THREAD,
     (i) => `if (at${i} <= last) {
     ${lines(reads, (array) => `let ${array} = ${array}${i};`)}
     ${lines(Object.keys(writes), (array) => `${array}[at${i}] = ${writes[array]};`)}
@@ -68,9 +70,7 @@ export function runElementwise<Spec extends object>(
   tensors: Readonly<Record<string, TensorInfo>>,
   uniforms: Readonly<Record<string, number>> = {},
 ): void {
-  const size = util.sizeFromShape(Object.values(tensors)[0]!.shape);
-  const vectors = size % 4 === 0;
-  const count = vectors ? size / 4 : size;
+  const { type, count } = elementsOf(util.sizeFromShape(Object.values(tensors)[0]!.shape));
   const workgroups = Math.ceil(count / (PER_THREAD * WORKGROUP_SIZE));
-  gpu.run(family, { ...spec, vectors }, tensors, { count, ...uniforms }, workgroups);
+  gpu.run(family, { ...spec, type }, tensors, { count, ...uniforms }, workgroups);
 }

@@ -1,9 +1,9 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { type ProgramFamily, wgsl } from './program.js';
-import { UniformBuffers, UniformLayout } from './uniforms.js';
+import { type UniformBuffer, UniformBuffers, UniformLayout } from './uniforms.js';
 
-/** Bytes of new tensors after which commands are submitted, since only then those that were given back are used again. */
+/** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
 /** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
 const MOST_CONSTANTS = 4;
@@ -183,21 +183,20 @@ export class Gpu {
     const values = [workgroups];
     for (const name of program.uniformNames) values.push(uniforms[name]!);
 
-    const { backend } = this;
-    const submit = () => {
-      backend.endComputePassEncoder();
-      backend.submitQueue();
-    };
-    if (options.volatile) {
-      const uniform = this.uniforms.getVolatile(program.uniformLayout, values, backend.commandEncoder, submit);
-      const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
-      this.record(family.name, program.pipeline, bindGroup, workgroups);
-      if (backend.commandEncoder) uniform.markUsed(backend.commandEncoder);
-    } else {
-      const uniform = this.uniforms.get(program.uniformLayout, values);
-      const bindGroup = this.bindGroup(program, buffers, uniform.buffer, uniform.id);
-      this.record(family.name, program.pipeline, bindGroup, workgroups);
+    const slot = options.volatile ? this.uniforms.nextSlot(values.length) : undefined;
+    if (slot) {
+      // The write would overtake commands that still wait to read what the slot holds.
+      if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
+      this.uniforms.write(slot, program.uniformLayout, values);
     }
+    const uniform = slot ?? this.uniforms.get(program.uniformLayout, values);
+    this.record(family.name, program.pipeline, this.bindGroup(program, buffers, uniform), workgroups);
+    if (slot) slot.usedBy = this.backend.commandEncoder;
+  }
+
+  private submit(): void {
+    this.backend.endComputePassEncoder();
+    this.backend.submitQueue();
   }
 
   private record(name: string, pipeline: GPUComputePipeline, bindGroup: GPUBindGroup, workgroups: number): void {
@@ -231,8 +230,7 @@ export class Gpu {
       backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
       this.unsubmittedBytes > SUBMIT_BYTES
     ) {
-      backend.endComputePassEncoder();
-      backend.submitQueue();
+      this.submit();
     }
   }
 
@@ -271,17 +269,12 @@ export class Gpu {
     return compiled;
   }
 
-  private bindGroup(
-    program: CompiledProgram,
-    buffers: readonly GPUBuffer[],
-    uniform: GPUBuffer,
-    uniformId: number,
-  ): GPUBindGroup {
-    let key = `${program.id},${uniformId}`;
+  private bindGroup(program: CompiledProgram, buffers: readonly GPUBuffer[], uniform: UniformBuffer): GPUBindGroup {
+    let key = `${program.id},${uniform.id}`;
     for (const buffer of buffers) key += `,${this.bufferId(buffer)}`;
     const known = this.bindGroups.get(key);
     if (known) return known;
-    const entries = [...buffers, uniform].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const entries = [...buffers, uniform.buffer].map((buffer, binding) => ({ binding, resource: { buffer } }));
     const made = this.device.createBindGroup({ layout: program.layout, entries });
     if (this.bindGroups.size >= BIND_GROUP_CAPACITY) this.bindGroups.clear();
     this.bindGroups.set(key, made);

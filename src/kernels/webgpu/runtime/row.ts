@@ -1,8 +1,11 @@
+import { type ElementType, elementsOf, maxOf, sumOf, times } from './elements.js';
 import type { Gpu } from './gpu.js';
-import type { StorageType } from './program.js';
 
 /** Below this many elements a thread, a row is held in registers: it is read once however often a kernel passes over it. */
 const MOST_REGISTERS = 8;
+
+/** The threads that a row gets, unless only more of them have registers for it. */
+const USUAL_WORKGROUP = 256;
 
 /** Rows that a pass reads: by the name of the value, WGSL in which `@` stands for the element's index within the row. */
 export type Sources = Readonly<Record<string, string | undefined>>;
@@ -16,7 +19,7 @@ export type Sources = Readonly<Record<string, string | undefined>>;
  */
 export class Row {
   /** The WGSL type of an element. */
-  readonly type: 'vec4f' | 'f32';
+  readonly type: ElementType;
   /** Elements in a row. */
   readonly count: number;
   readonly workgroupSize: number;
@@ -31,36 +34,31 @@ export class Row {
   constructor(
     gpu: Gpu,
     readonly length: number,
-    { inputs = 1, largestWorkgroup = 256 }: { inputs?: number; largestWorkgroup?: number } = {},
+    { inputs = 1 }: { inputs?: number } = {},
   ) {
-    const vectors = length % 4 === 0;
-    this.type = vectors ? 'vec4f' : 'f32';
-    this.count = vectors ? length / 4 : length;
-    const most = Math.min(largestWorkgroup, gpu.limits.maxComputeInvocationsPerWorkgroup);
-    const registers = (vectors ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs;
+    const { type, count } = elementsOf(length);
+    this.type = type;
+    this.count = count;
+    const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
+    const most = Math.min(USUAL_WORKGROUP, largest);
+    const registers = (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs;
     // Few threads with several elements each hide latency better than many with one.
     let size = 32;
     while (size < most && size * Math.min(4, registers) < this.count) size *= 2;
-    const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
     while (size < largest && size * registers < this.count) size *= 2;
     this.workgroupSize = size;
     this.perThread = Math.ceil(this.count / size);
     this.inRegisters = this.perThread <= registers;
   }
 
-  /** `f32` buffers are declared as arrays of this. */
-  get storage(): StorageType {
-    return this.type;
-  }
-
   /** The sum of an element's components, as WGSL. */
   sum(value: string): string {
-    return this.type === 'f32' ? value : `dot(${value}, vec4f(1.0))`;
+    return sumOf(this.type, value);
   }
 
   /** The largest of an element's components, as WGSL. */
   max(value: string): string {
-    return this.type === 'f32' ? value : `max(max(${value}.x, ${value}.y), max(${value}.z, ${value}.w))`;
+    return maxOf(this.type, value);
   }
 
   /** The sum of the products of two elements' components, as WGSL. */
@@ -130,7 +128,7 @@ export class Row {
   }
 
   private times(text: (i: number) => string): string {
-    return Array.from({ length: this.perThread }, (_, i) => text(i)).join('\n');
+    return times(this.perThread, text);
   }
 }
 

@@ -43,7 +43,7 @@ export class UniformLayout {
  */
 export class UniformBuffers {
   private readonly buffers = new Map<string, UniformBuffer>();
-  private readonly rings = new Map<number, { next: number; slots: RingSlot[] }>();
+  private readonly rings = new Map<number, { next: number; slots: UniformSlot[] }>();
   private nextId = 0;
 
   constructor(private readonly device: GPUDevice) {}
@@ -74,16 +74,11 @@ export class UniformBuffers {
   }
 
   /**
-   * A buffer for values that are new on every call, such as a learning rate: it is written, not made. `submit` is called
-   * when commands that use the same buffer still wait in `encoder`, since a write would overtake them.
+   * A buffer for `count` values that are new on every call, such as a learning rate: it is written, not made. Whoever takes it
+   * says in `usedBy` which encoder's commands read it, and writes no new values before those are submitted.
    */
-  getVolatile(
-    { types }: UniformLayout,
-    values: readonly number[],
-    encoder: GPUCommandEncoder | null,
-    submit: () => void,
-  ): UniformBuffer & { markUsed(encoder: GPUCommandEncoder): void } {
-    const size = byteLength(values.length);
+  nextSlot(count: number): UniformSlot {
+    const size = byteLength(count);
     let ring = this.rings.get(size);
     if (!ring) {
       ring = { next: 0, slots: [] };
@@ -97,18 +92,13 @@ export class UniformBuffers {
       slot = { buffer: this.device.createBuffer({ size, usage }), id: this.nextId++, usedBy: null };
       ring.slots[index] = slot;
     }
-    if (encoder && slot.usedBy === encoder) submit();
-    const bytes = new ArrayBuffer(size);
+    return slot;
+  }
+
+  write({ buffer }: UniformSlot, { types }: UniformLayout, values: readonly number[]): void {
+    const bytes = new ArrayBuffer(byteLength(values.length));
     pack(bytes, types, values);
-    this.device.queue.writeBuffer(slot.buffer, 0, bytes);
-    const { buffer, id } = slot;
-    return {
-      buffer,
-      id,
-      markUsed: (current) => {
-        slot.usedBy = current;
-      },
-    };
+    this.device.queue.writeBuffer(buffer, 0, bytes);
   }
 
   /** Bind groups may still hold these buffers, so they are left to the garbage collector. */
@@ -121,7 +111,8 @@ export class UniformBuffers {
   }
 }
 
-interface RingSlot extends UniformBuffer {
+/** A uniform buffer whose values change. */
+export interface UniformSlot extends UniformBuffer {
   usedBy: GPUCommandEncoder | null;
 }
 
