@@ -44,8 +44,8 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const multiply = times(
     tile.depth,
     (k) => `{
-    ${times(rowQuads, (i) => `let a${i} = ${a.read(k, i * laneRows)};`)}
-    ${times(columnQuads, (j) => `let b${j} = ${b.read(k, j * tile.laneColumns)};`)}
+    ${times(rowQuads, (i) => `let a${i} = ${a.read(k, i, 'laneRow', 'warpRow')};`)}
+    ${times(columnQuads, (j) => `let b${j} = ${b.read(k, j, 'laneColumn', 'warpColumn')};`)}
     ${times(rowQuads, (i) =>
       times(4, (q) =>
         times(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
@@ -82,8 +82,8 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
       softcap: 'f32',
     },
     declarations: `
-var<workgroup> aTile: array<vec4f, ${(tile.depth * tile.rows) / 4}>;
-var<workgroup> bTile: array<vec4f, ${(tile.depth * tile.columns) / 4}>;
+var<workgroup> aTile: ${a.type};
+var<workgroup> bTile: ${b.type};
 ${epilogueDeclarations(epilogue, type)}`,
     body: `
   let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
@@ -102,10 +102,12 @@ ${epilogueDeclarations(epilogue, type)}`,
 
   let lane = thread % 32u;
   let warp = thread / 32u;
-  let rowQuad = (warp / ${warpColumns}u) * ${laneRows * rowQuads}u + lane / ${tile.laneColumns}u;
-  let columnQuad = (warp % ${warpColumns}u) * ${tile.laneColumns * columnQuads}u + lane % ${tile.laneColumns}u;
-  ${a.places('rowQuad')}
-  ${b.places('columnQuad')}
+  let warpRow = warp / ${warpColumns}u;
+  let warpColumn = warp % ${warpColumns}u;
+  let laneRow = lane / ${tile.laneColumns}u;
+  let laneColumn = lane % ${tile.laneColumns}u;
+  let rowQuad = warpRow * ${laneRows * rowQuads}u + laneRow;
+  let columnQuad = warpColumn * ${tile.laneColumns * columnQuads}u + laneColumn;
   ${times(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
   ${times(tile.threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
 

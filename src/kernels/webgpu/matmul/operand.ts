@@ -25,6 +25,8 @@ export class OperandLoader {
   readonly registers: number;
   private readonly units: number;
   private readonly quads: number;
+  /** How the tile's quads are shared out: to `warps`, `steps` of each thread, and `lanes` side by side. */
+  private readonly spread: { readonly lanes: number; readonly steps: number; readonly warps: number };
 
   constructor(
     /** `a` or `b`. */
@@ -35,34 +37,40 @@ export class OperandLoader {
     /** Whether the sum may end within a part, so that what lies beyond must count as zero. */
     private readonly kTail: boolean,
   ) {
-    const extent = name === 'a' ? tile.rows : tile.columns;
+    const [extent, each, lanes] =
+      name === 'a'
+        ? [tile.rows, tile.threadRows, 32 / tile.laneColumns]
+        : [tile.columns, tile.threadColumns, tile.laneColumns];
     this.quads = extent / 4;
+    this.spread = { lanes, steps: each / 4, warps: extent / (each * lanes) };
     this.units = (spec.layout === 'kInner' ? (this.quads * tile.depth) / 4 : this.quads * tile.depth) / threads;
     this.registers = spec.layout === 'kInner' ? this.units * 4 : this.units;
   }
 
   /**
-   * WGSL that finds a thread's first quad, `quad`, in shared memory, once for each term of four.
+   * WGSL of the type of this operand's tile in shared memory. With a dimension for all that a thread's place is made of, the
+   * bounds checks that WebGPU puts on every index are of constants, or the same throughout the sum.
+   */
+  get type(): string {
+    const { lanes, steps, warps } = this.spread;
+    return `array<array<array<array<vec4f, ${lanes}>, ${steps}>, ${warps}>, ${this.tile.depth}>`;
+  }
+
+  /**
+   * WGSL of a thread's quad number `step` of term `k`, where `lane` and `warp` are WGSL for its place.
    *
    * Threads that transpose a block side by side store to terms four apart, which would meet in the same banks. An exclusive or
-   * with twice the number of the four sends them to different ones; `read` must undo it. It is computed here, ahead of the
-   * loop, so that what is left within are constants.
+   * of the quad with twice the number of the four sends them to different ones.
    */
-  places(quad: string): string {
-    if (this.spec.layout === 'kOuter') return `let ${this.name}Place0 = ${quad};`;
-    return this.fours((four) => `let ${this.name}Place${four} = (${quad}) ^ ${2 * four}u;`).join('\n');
-  }
-
-  /** WGSL of the quad of term `k` that lies `step` quads after a thread's first. Steps are multiples of four. */
-  read(k: number, step: number): string {
-    const four = this.spec.layout === 'kOuter' ? 0 : k >> 2;
-    // (quad + step) ^ s = (quad ^ s) + (step ^ h) - h with h, what s has of the bits that steps are made of.
-    const high = (2 * four) & 4;
-    return `${this.name}Tile[${k * this.quads + (step ^ high) - high}u + ${this.name}Place${four}]`;
-  }
-
-  private fours(text: (four: number) => string): string[] {
-    return Array.from({ length: this.tile.depth / 4 }, (_, four) => text(four));
+  read(k: number, step: number, lane: string, warp: string): string {
+    const { lanes, steps } = this.spread;
+    const turn = this.spec.layout === 'kInner' ? 2 * (k >> 2) : 0;
+    const at = [
+      exclusiveOr(warp, Math.floor(turn / (lanes * steps))),
+      `${step ^ (Math.floor(turn / lanes) % steps)}`,
+      exclusiveOr(lane, turn % lanes),
+    ];
+    return `${this.name}Tile[${k}]${at.map((index) => `[${index}]`).join('')}`;
   }
 
   /** WGSL that fetches the part which begins at term `k` into the registers, for loader thread `t`. */
@@ -79,7 +87,9 @@ export class OperandLoader {
 
   /** WGSL that stores the registers in shared memory. */
   store(t: string): string {
-    const shared = (term: string, quad: string) => `${this.name}Tile[(${term}) * ${this.quads}u + (${quad})]`;
+    const { lanes, steps } = this.spread;
+    const shared = (term: string, quad: string) =>
+      `${this.name}Tile[${term}][(${quad}) / ${lanes * steps}u][(${quad}) / ${lanes}u % ${steps}u][(${quad}) % ${lanes}u]`;
     return this.each(t, (quad, depth, register) => {
       if (this.spec.layout === 'kOuter') return `${shared(depth, quad)} = fetch${register};`;
       const line = (component: string, q: number) => {
@@ -130,3 +140,5 @@ export class OperandLoader {
     return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
   }
 }
+
+const exclusiveOr = (value: string, constant: number) => (constant ? `${value} ^ ${constant}u` : value);
