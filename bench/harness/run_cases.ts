@@ -14,7 +14,7 @@ export interface RunOptions {
 }
 
 /** Dispatches that are submitted together: by registerWebGPUBackend and by tfjs itself. */
-const SUBMIT_EVERY = { ours: 64, stock: 15 };
+const SUBMIT_EVERY = { ours: 128, stock: 15 };
 
 /** Relative errors above this are no rounding: a wrong kernel is often a fast one. */
 const TOLERANCE = 1e-4;

@@ -19,8 +19,8 @@ const schema = {
   device: object<GPUDevice>(),
   /** Which GPU to ask for where a machine has two. Default 'high-performance'. */
   powerPreference: oneOf(['high-performance', 'low-power'], 'high-performance'),
-  /** Dispatches that are collected before they are submitted to the queue. Default 64; tfjs's own is 15. */
-  submitBatchSize: integer(64, { min: 1 }),
+  /** Dispatches that are collected before they are submitted to the queue. Default 128; tfjs's own is 15. */
+  submitBatchSize: integer(128, { min: 1 }),
 } as const;
 
 /** Options of {@link registerWebGPUBackend}. */

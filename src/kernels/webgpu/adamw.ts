@@ -7,25 +7,15 @@ import {
   type AdamWStepAttrs,
   type AdamWStepInputs,
 } from '../kernel_names.js';
+import { times } from './runtime/elements.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
-import {
-  forEachMember,
-  type GroupSpec,
-  groupTensors,
-  groupUniforms,
-  inGroup,
-  memberNames,
-} from './runtime/tensor_groups.js';
+import { forEachMember, type GroupSpec, groupTensors, groupUniforms, inGroup } from './runtime/tensor_groups.js';
 
 const THREADS = 256;
-
-const PARAMETERS = memberNames('parameter');
-const GRADIENTS = memberNames('gradient');
-const MS = memberNames('m');
-const VS = memberNames('v');
-const WEIGHT_DECAYS = memberNames('weightDecay');
+/** Elements that each thread has in flight. */
+const ITEMS = 2;
 
 /** parameter, gradient, m and v. */
 const BUFFERS_A_PARAMETER = 4;
@@ -54,18 +44,27 @@ const adamWProgram = defineProgram('adamW', ({ count, type }: GroupSpec) => ({
   let rootCorrection = step[0].w;
   ${inGroup(
     count,
-    THREADS,
+    THREADS * ITEMS,
     (k) => `
-    let i = base + thread;
-    if (i < elements) {
-      let g = gradient${k}[i] * gradientScale;
-      let m = u.beta1 * m${k}[i] + u.gain1 * g;
-      let v = u.beta2 * v${k}[i] + u.gain2 * g * g;
-      let decayed = parameter${k}[i] * (1.0 - learningRate * u.weightDecay${k});
-      parameter${k}[i] = decayed - stepSize * m / (sqrt(v) * rootCorrection + u.epsilon);
-      m${k}[i] = m;
-      v${k}[i] = v;
+    ${times(
+      ITEMS,
+      (q) => `
+    let i${q} = base + ${q * THREADS}u + thread;
+    let last${q} = min(i${q}, elements - 1u);
+    let g${q} = gradient${k}[last${q}] * gradientScale;
+    let newM${q} = u.beta1 * m${k}[last${q}] + u.gain1 * g${q};
+    let newV${q} = u.beta2 * v${k}[last${q}] + u.gain2 * g${q} * g${q};
+    let decayed${q} = parameter${k}[last${q}] * (1.0 - learningRate * u.weightDecay${k});`,
+    )}
+    ${times(
+      ITEMS,
+      (q) => `
+    if (i${q} < elements) {
+      parameter${k}[i${q}] = decayed${q} - stepSize * newM${q} / (sqrt(newV${q}) * rootCorrection + u.epsilon);
+      m${k}[i${q}] = newM${q};
+      v${k}[i${q}] = newV${q};
     }`,
+    )}`,
   )}`,
 }));
 
@@ -106,20 +105,13 @@ export const adamWConfig: KernelConfig = {
       outputs.push(gpu.writable(tensors[i]!), gpu.writable(tensors[i + 2]!), gpu.writable(tensors[i + 3]!));
       gradients.push(tensors[i + 1]!);
     }
-    const betas = { beta1, gain1: 1 - beta1, beta2, gain2: 1 - beta2, epsilon };
+    const betas = [beta1, 1 - beta1, beta2, 1 - beta2, epsilon];
     const most = Math.floor((gpu.limits.maxStorageBuffersPerShaderStage - 1) / BUFFERS_A_PARAMETER);
-    for (const { spec, members, uniforms, workgroups } of groupTensors(gradients, most, THREADS)) {
-      const bound: Record<string, TensorInfo> = { step: tensors[0]! };
-      const values: Record<string, number> = { ...uniforms, ...betas };
-      for (let k = 0; k < members.length; k++) {
-        const number = members[k]!;
-        bound[GRADIENTS[k]!] = gradients[number]!;
-        bound[PARAMETERS[k]!] = outputs[3 * number]!;
-        bound[MS[k]!] = outputs[3 * number + 1]!;
-        bound[VS[k]!] = outputs[3 * number + 2]!;
-        values[WEIGHT_DECAYS[k]!] = weightDecays[number]!;
-      }
-      gpu.run(adamWProgram, spec, bound, values, workgroups);
+    for (const { spec, members, uniforms, workgroups } of groupTensors(gradients, most, THREADS * ITEMS)) {
+      const bound = [tensors[0]!, ...members.map((i) => gradients[i]!)];
+      for (const kept of [0, 1, 2]) for (const i of members) bound.push(outputs[3 * i + kept]!);
+      const values = [...uniforms, ...members.map((i) => weightDecays[i]!), ...betas];
+      gpu.runInOrder(adamWProgram, spec, bound, values, workgroups);
     }
     return outputs;
   },

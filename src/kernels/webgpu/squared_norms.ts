@@ -1,23 +1,14 @@
-import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
+import type { KernelConfig } from '@tensorflow/tfjs-core';
 import { SquaredNorms, type SquaredNormsInputs } from '../kernel_names.js';
 import { times } from './runtime/elements.js';
 import { Gpu } from './runtime/gpu.js';
 import { defineProgram } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
-import {
-  forEachMember,
-  type GroupSpec,
-  groupTensors,
-  groupUniforms,
-  inGroup,
-  memberNames,
-} from './runtime/tensor_groups.js';
+import { forEachMember, type GroupSpec, groupTensors, groupUniforms, inGroup } from './runtime/tensor_groups.js';
 
 const THREADS = 256;
 /** Elements that each thread has in flight. */
 const LOADS = 16;
-
-const NAMES = memberNames('x');
 
 /** Each workgroup sums its elements' squares into a place of its own in `squaredNorms`, from `u.offset` on. */
 const squaredNormsProgram = defineProgram('squaredNorms', ({ count, type }: GroupSpec, gpu) => ({
@@ -52,9 +43,8 @@ export const squaredNormsConfig: KernelConfig = {
     const squaredNorms = gpu.output([groups.reduce((sum, { workgroups }) => sum + workgroups, 0)]);
     let offset = 0;
     for (const { spec, members, uniforms, workgroups } of groups) {
-      const bound: Record<string, TensorInfo> = { squaredNorms };
-      for (let k = 0; k < members.length; k++) bound[NAMES[k]!] = tensors[members[k]!]!;
-      gpu.run(squaredNormsProgram, spec, bound, { ...uniforms, offset }, workgroups);
+      const bound = [...members.map((i) => tensors[i]!), squaredNorms];
+      gpu.runInOrder(squaredNormsProgram, spec, bound, [...uniforms, offset], workgroups);
       offset += workgroups;
     }
     return squaredNorms;

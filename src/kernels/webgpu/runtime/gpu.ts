@@ -1,7 +1,8 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
-import { type ProgramFamily, wgsl } from './program.js';
-import { type UniformBuffer, UniformBuffers, UniformLayout } from './uniforms.js';
+import { NumbersMap } from './numbers_map.js';
+import { type Binding, type ProgramFamily, wgsl } from './program.js';
+import { UniformBuffers, UniformLayout } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
@@ -21,6 +22,7 @@ function limitsOf({ limits }: GPUDevice): Limits {
 
 /** A program compiled for one device, and what a dispatch needs to know of it. */
 interface CompiledProgram {
+  readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
   readonly id: number;
@@ -46,17 +48,20 @@ export class Gpu {
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
   private readonly uniforms: UniformBuffers;
-  private readonly programs = new Map<string, CompiledProgram>();
-  private readonly bindGroups = new Map<string, GPUBindGroup>();
-  private readonly bufferIds = new WeakMap<GPUBuffer, number>();
-  private nextBufferId = 0;
-  private readonly constants = new Map<string, GPUBuffer>();
+  private readonly programs = new Map<object, Map<string, CompiledProgram>>();
+  private nextProgramId = 0;
+  private readonly bindGroups = new NumbersMap<GPUBindGroup>(BIND_GROUP_CAPACITY);
+  private readonly bindings = new WeakMap<GPUBuffer, Binding>();
+  private nextBindingId = 0;
+  private readonly constants = new Map<string, Binding>();
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
   private unsubmittedBytes = 0;
   /** What the kernel that runs now has made. */
   private made: TensorInfo[] = [];
   private encoder: GPUCommandEncoder | null = null;
+  /** The last dispatch, and how many its pass had then. */
+  private last: { pass?: GPUComputePassEncoder; pipeline?: GPUComputePipeline; count?: number } = {};
 
   private constructor(private readonly backend: WebGPUBackendAccess) {
     this.device = backend.device;
@@ -174,24 +179,54 @@ export class Gpu {
     this.checkAlive();
     if (workgroups === 0) return;
     const program = this.compile(family, spec);
-    if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
-
-    const buffers: GPUBuffer[] = [];
-    for (const name of program.reads)
-      buffers.push(this.constantOf(tensors[name]) ?? this.bufferOf(family.name, name, tensors[name]));
-    for (const name of program.writes) buffers.push(this.bufferOf(family.name, name, tensors[name]));
+    const bound: Array<TensorInfo | undefined> = [];
+    for (const name of program.reads) bound.push(tensors[name]);
+    for (const name of program.writes) bound.push(tensors[name]);
     const values = [workgroups];
     for (const name of program.uniformNames) values.push(uniforms[name]!);
+    this.dispatch(program, bound, values, options);
+  }
 
-    const slot = options.volatile ? this.uniforms.nextSlot(values.length) : undefined;
-    if (slot) {
-      // The write would overtake commands that still wait to read what the slot holds.
-      if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
-      this.uniforms.write(slot, program.uniformLayout, values);
+  /**
+   * As `run`, with tensors and uniforms in the order in which the program declares them: for a kernel that records many
+   * dispatches of many tensors each, whose names take longer to look up than the dispatches to record.
+   */
+  runInOrder<Spec>(
+    family: ProgramFamily<Spec>,
+    spec: Spec,
+    tensors: readonly TensorInfo[],
+    uniforms: readonly number[],
+    workgroups: number,
+  ): void {
+    this.checkAlive();
+    if (workgroups > 0) this.dispatch(this.compile(family, spec), tensors, [workgroups, ...uniforms], {});
+  }
+
+  private dispatch(
+    program: CompiledProgram,
+    tensors: ReadonlyArray<TensorInfo | undefined>,
+    values: readonly number[],
+    { volatile }: DispatchOptions,
+  ): void {
+    if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
+    const { reads, writes } = program;
+    const bindings: Binding[] = [];
+    for (let i = 0; i < reads.length; i++) bindings.push(this.bind(program, reads[i]!, tensors[i], true));
+    for (let i = 0; i < writes.length; i++) {
+      bindings.push(this.bind(program, writes[i]!, tensors[reads.length + i], false));
     }
-    const uniform = slot ?? this.uniforms.get(program.uniformLayout, values);
-    this.record(family.name, program.pipeline, this.bindGroup(program, buffers, uniform), workgroups);
-    if (slot) slot.usedBy = this.backend.commandEncoder;
+    if (!volatile) {
+      bindings.push(this.uniforms.get(program.uniformLayout, values));
+      this.record(program, this.bindGroup(program, bindings), values[0]!);
+      return;
+    }
+    const slot = this.uniforms.nextSlot(values.length);
+    // The write would overtake commands that still wait to read what the slot holds.
+    if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
+    this.uniforms.write(slot, program.uniformLayout, values);
+    bindings.push(slot);
+    this.record(program, this.bindGroup(program, bindings), values[0]!);
+    slot.usedBy = this.backend.commandEncoder;
   }
 
   private submit(): void {
@@ -199,7 +234,7 @@ export class Gpu {
     this.backend.submitQueue();
   }
 
-  private record(name: string, pipeline: GPUComputePipeline, bindGroup: GPUBindGroup, workgroups: number): void {
+  private record({ name, pipeline }: CompiledProgram, bindGroup: GPUBindGroup, workgroups: number): void {
     const { backend } = this;
     const timing = backend.activeTimers != null;
     backend.ensureCommandEncoderReady();
@@ -217,12 +252,17 @@ export class Gpu {
       backend.computePassEncoder = backend.commandEncoder!.beginComputePass();
     }
     const pass = backend.computePassEncoder!;
-    pass.setPipeline(pipeline);
+    // A dispatch of tfjs's own in between would have set its pipeline, and counted.
+    const { last } = this;
+    if (last.pass !== pass || last.pipeline !== pipeline || last.count !== backend.dispatchCountInPass) {
+      pass.setPipeline(pipeline);
+    }
     pass.setBindGroup(0, bindGroup);
     const perRow = this.limits.maxComputeWorkgroupsPerDimension;
     const rows = Math.ceil(workgroups / perRow);
     pass.dispatchWorkgroups(Math.ceil(workgroups / rows), rows);
     backend.dispatchCountInPass++;
+    this.last = { pass, pipeline, count: backend.dispatchCountInPass };
     if (timing) {
       backend.endComputePassEncoder();
       backend.activeTimers!.push({ name, query: backend.getQueryTime() });
@@ -235,8 +275,13 @@ export class Gpu {
   }
 
   private compile<Spec>(family: ProgramFamily<Spec>, spec: Spec): CompiledProgram {
-    const key = `${family.name} ${JSON.stringify(spec)}`;
-    const known = this.programs.get(key);
+    let programs = this.programs.get(family);
+    if (!programs) {
+      programs = new Map();
+      this.programs.set(family, programs);
+    }
+    const key = JSON.stringify(spec);
+    const known = programs.get(key);
     if (known) return known;
     const program = family.build(spec, this);
     const reads = Object.keys(program.reads);
@@ -252,82 +297,96 @@ export class Gpu {
     });
     const module = this.device.createShaderModule({ label: family.name, code: wgsl(program, this) });
     const pipeline = this.device.createComputePipeline({
-      label: key,
+      label: `${family.name} ${key}`,
       layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
     const compiled: CompiledProgram = {
+      name: family.name,
       pipeline,
       layout,
-      id: this.programs.size,
+      id: this.nextProgramId++,
       reads,
       writes,
       uniformNames: Object.keys(program.uniforms ?? {}),
       uniformLayout: new UniformLayout(['u32', ...Object.values(program.uniforms ?? {})]),
     };
-    this.programs.set(key, compiled);
+    programs.set(key, compiled);
     return compiled;
   }
 
-  private bindGroup(program: CompiledProgram, buffers: readonly GPUBuffer[], uniform: UniformBuffer): GPUBindGroup {
-    let key = `${program.id},${uniform.id}`;
-    for (const buffer of buffers) key += `,${this.bufferId(buffer)}`;
+  private bindGroup({ id, layout }: CompiledProgram, bindings: readonly Binding[]): GPUBindGroup {
+    const key = [id];
+    for (const binding of bindings) key.push(binding.id);
     const known = this.bindGroups.get(key);
     if (known) return known;
-    const entries = [...buffers, uniform.buffer].map((buffer, binding) => ({ binding, resource: { buffer } }));
-    const made = this.device.createBindGroup({ layout: program.layout, entries });
-    if (this.bindGroups.size >= BIND_GROUP_CAPACITY) this.bindGroups.clear();
-    this.bindGroups.set(key, made);
+    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer } }));
+    const made = this.device.createBindGroup({ layout, entries });
+    this.bindGroups.add(key, made);
     return made;
   }
 
-  private bufferId(buffer: GPUBuffer): number {
-    let id = this.bufferIds.get(buffer);
-    if (id === undefined) {
-      id = this.nextBufferId++;
-      this.bufferIds.set(buffer, id);
+  private bind({ name }: CompiledProgram, argument: string, info: TensorInfo | undefined, isRead: boolean): Binding {
+    if (!info) throw new Error(`${name}: nothing is bound to '${argument}'`);
+    const { backend } = this;
+    const data = backend.tensorMap.get(info.dataId);
+    if (!data.resource) {
+      const constant = isRead ? this.constantOf(info, data) : undefined;
+      if (constant) return constant;
     }
-    return id;
+    const known = data.resource && this.bindings.get(data.resource as GPUBuffer);
+    if (!known) {
+      const bytes = util.sizeFromShape(info.shape) * 4;
+      // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
+      if (bytes === 0) return this.bindingOf(this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
+      if (bytes > this.limits.maxStorageBufferBindingSize) {
+        throw new Error(
+          `${name}: ${argument} of shape [${info.shape}] needs ${bytes} bytes; ` +
+            `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
+        );
+      }
+      backend.uploadToGPU(info.dataId);
+    }
+    backend.commandQueueOwnedIds.add(info.dataId);
+    return known ?? this.bindingOf(data.resource as GPUBuffer);
+  }
+
+  private bindingOf(buffer: GPUBuffer): Binding {
+    let binding = this.bindings.get(buffer);
+    if (!binding) {
+      binding = { buffer, id: this.nextBindingId++ };
+      this.bindings.set(buffer, binding);
+    }
+    return binding;
   }
 
   /**
    * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
    * each content. An upload would make a staging buffer, and end the pass, on every step.
    */
-  private constantOf(info: TensorInfo | undefined): GPUBuffer | undefined {
-    if (!info || info.shape.length > 1) return undefined;
-    const { resource, values, dtype } = this.backend.tensorMap.get(info.dataId);
-    if (resource || !values || values.length === 0 || values.length > MOST_CONSTANTS || dtype === 'bool')
+  private constantOf({ shape }: TensorInfo, { resource, values, dtype }: TensorData): Binding | undefined {
+    if (
+      shape.length > 1 ||
+      resource ||
+      !values ||
+      values.length === 0 ||
+      values.length > MOST_CONSTANTS ||
+      dtype === 'bool'
+    )
       return undefined;
     const key = `${dtype}:${Array.from(values).join()}`;
-    let buffer = this.constants.get(key);
-    if (!buffer) {
+    let constant = this.constants.get(key);
+    if (!constant) {
       const size = values.length * 4;
-      buffer = this.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+      const buffer = this.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
       const array = dtype === 'int32' ? Int32Array : Float32Array;
       new array(buffer.getMappedRange()).set(values);
       buffer.unmap();
+      constant = this.bindingOf(buffer);
       if (this.constants.size >= CONSTANTS_CAPACITY) this.constants.clear();
-      this.constants.set(key, buffer);
+      this.constants.set(key, constant);
     }
-    return buffer;
-  }
-
-  private bufferOf(program: string, name: string, info: TensorInfo | undefined): GPUBuffer {
-    if (!info) throw new Error(`${program}: nothing is bound to '${name}'`);
-    const { backend } = this;
-    // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
-    const bytes = util.sizeFromShape(info.shape) * 4;
-    if (bytes === 0) return this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
-    if (bytes > this.limits.maxStorageBufferBindingSize) {
-      throw new Error(
-        `${program}: ${name} of shape [${info.shape}] needs ${bytes} bytes; ` +
-          `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
-      );
-    }
-    backend.uploadToGPU(info.dataId);
-    backend.commandQueueOwnedIds.add(info.dataId);
-    return backend.tensorMap.get(info.dataId).resource as GPUBuffer;
+    return constant;
   }
 
   private checkAlive(): void {

@@ -14,8 +14,8 @@ export interface TensorGroup {
   /** The numbers of the tensors among all that were given. */
   readonly members: readonly number[];
   readonly workgroups: number;
-  /** What `groupUniforms` declares. */
-  readonly uniforms: Readonly<Record<string, number>>;
+  /** The values of what `groupUniforms` declares, in its order. */
+  readonly uniforms: readonly number[];
 }
 
 /** The most tensors in a group, however many a device could bind. */
@@ -62,20 +62,16 @@ function makeGroup(
   type: GroupSpec['type'],
   perWorkgroup: number,
 ): TensorGroup {
-  const uniforms: Record<string, number> = {};
+  const firsts: number[] = [];
+  const elements: number[] = [];
   let workgroups = 0;
-  for (const [k, number] of members.entries()) {
-    const elements = type === 'vec4f' ? sizes[number]! / 4 : sizes[number]!;
-    uniforms[`first${k}`] = workgroups;
-    uniforms[`elements${k}`] = elements;
-    workgroups += Math.ceil(elements / perWorkgroup);
+  for (const number of members) {
+    const size = type === 'vec4f' ? sizes[number]! / 4 : sizes[number]!;
+    firsts.push(workgroups);
+    elements.push(size);
+    workgroups += Math.ceil(size / perWorkgroup);
   }
-  return { spec: { count: members.length, type }, members, workgroups, uniforms };
-}
-
-/** The names of a group's buffers or uniforms, made once: putting strings together takes longer than a dispatch. */
-export function memberNames(name: string): readonly string[] {
-  return Array.from({ length: MOST_MEMBERS }, (_, k) => name + k);
+  return { spec: { count: members.length, type }, members, workgroups, uniforms: [...firsts, ...elements] };
 }
 
 /** Something for each of a group's members, by a name that ends in its number within the group. */
