@@ -43,7 +43,7 @@ function parseBoolean(text: string): boolean {
 async function main(options: Options): Promise<void> {
   const { only = Object.keys(allCases), quick = false, stock, json, maxMemory } = options;
   const seconds = options.seconds ?? (quick ? 0.2 : 1.5);
-  const budget = { seconds, batchMs: quick ? 20 : 100 };
+  const budget = { seconds, batchMs: quick ? 20 : 200 };
   const device = await openBackend(options.backend);
   const report: BenchReport = {
     date: new Date().toISOString(),

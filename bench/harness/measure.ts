@@ -19,15 +19,13 @@ export interface Measurement {
 }
 
 export interface Budget {
-  /** Seconds to measure for, compilation left out. */
+  /** Seconds to measure for, and to warm up for before. */
   seconds: number;
   /** Milliseconds that one batch of calls should take. */
   batchMs: number;
 }
 
-/** As many calls are queued at a time as have results of this many bytes, since nothing is reused before it is submitted. */
-const UNSUBMITTED_BYTES = 8e9;
-const MAX_CALLS = 2000;
+const MAX_CALLS = 10_000;
 
 export const median = (values: number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!;
@@ -82,14 +80,13 @@ export async function measure(
   // What is slow is called only once more, with the buffers that exist now.
   if (once.all > 1000 * seconds) return { ...measurement, ...perCall([await batch(device, subject, 1)], 1) };
 
-  const few = clamp(Math.floor(batchMs / once.all), 1, 4);
-  const estimate = (await batch(device, subject, few)).all / few;
-  const fit = onDevice ? Math.floor(UNSUBMITTED_BYTES / Math.max(1, (peakBytes ?? 0) - (inputBytes ?? 0))) : MAX_CALLS;
-  const calls = clamp(Math.min(fit, Math.round(batchMs / estimate)), 1, MAX_CALLS);
-  // Has the buffer manager hold what such a batch takes, and an idle device raise its clocks.
-  const warm = performance.now() + 3 * batchMs;
-  do await batch(device, subject, calls);
-  while (performance.now() < warm);
+  // Until JavaScript is compiled, an idle device has raised its clocks, and a batch is as long as it should be.
+  let calls = 1;
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end; ) {
+    const { all } = await batch(device, subject, calls);
+    calls = clamp(Math.round((batchMs * calls) / all), 1, MAX_CALLS);
+  }
+  const estimate = (await batch(device, subject, calls)).all / calls;
   const batches = clamp(Math.floor((1000 * seconds) / (calls * estimate)), 1, 7);
   const times: Array<{ all: number; queue: number }> = [];
   for (let i = 0; i < batches; i++) times.push(await batch(device, subject, calls));

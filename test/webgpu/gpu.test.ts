@@ -141,6 +141,22 @@ if (backendName === 'webgpu') {
       });
     });
 
+    it('sets its pipeline again after a dispatch of tfjs', async () => {
+      await expectNoLeak(async () => {
+        const x = tf.tensor1d([-1, 2]);
+        tf.dispose(tf.relu(x)); // uploads x, which would end the pass
+        const fill = (value: number) => {
+          const y = gpu().output([1]);
+          gpu().run(fillProgram, { size: 1 }, { y }, { value }, 1);
+          return toTensor(y);
+        };
+        const [first, second, relu, third] = [fill(1), fill(2), tf.relu(x), fill(3)];
+        await expectClose(relu, [0, 2], 0);
+        for (const [i, y] of [first, second, third].entries()) await expectClose(y, [i + 1], 0);
+        tf.dispose([x, first, second, relu, third]);
+      });
+    });
+
     it('keeps the values of uniforms that wait to be submitted', async () => {
       await expectNoLeak(async () => {
         const outputs = [1, 2, 1].map((value) => {

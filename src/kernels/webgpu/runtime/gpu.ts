@@ -127,10 +127,12 @@ export class Gpu {
    * an input that comes back.
    */
   writable(info: TensorInfo): TensorInfo {
-    if (util.sizeFromShape(info.shape) === 0) return info;
     const { backend } = this;
-    backend.uploadToGPU(info.dataId);
     const data = backend.tensorMap.get(info.dataId);
+    if (!data.resource) {
+      if (util.sizeFromShape(info.shape) === 0) return info;
+      backend.uploadToGPU(info.dataId);
+    }
     if (data.refCount > 1 || data.external) return this.copy(info, data.resource as GPUBuffer);
     this.forgetValues(data);
     return info;
