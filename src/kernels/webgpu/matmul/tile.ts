@@ -31,8 +31,8 @@ export const TILES: readonly MeasuredTile[] = [
     threadColumns: 16,
     laneColumns: 8,
     together: 2,
-    busy: 89,
-    alone: 180,
+    busy: 77,
+    alone: 154,
   },
   {
     rows: 64,
@@ -42,8 +42,8 @@ export const TILES: readonly MeasuredTile[] = [
     threadColumns: 8,
     laneColumns: 8,
     together: 1,
-    busy: 52,
-    alone: 84,
+    busy: 42,
+    alone: 48,
   },
   {
     rows: 64,
@@ -53,8 +53,8 @@ export const TILES: readonly MeasuredTile[] = [
     threadColumns: 8,
     laneColumns: 8,
     together: 1,
-    busy: 25,
-    alone: 64,
+    busy: 22.5,
+    alone: 50,
   },
   {
     rows: 32,
@@ -64,17 +64,20 @@ export const TILES: readonly MeasuredTile[] = [
     threadColumns: 4,
     laneColumns: 8,
     together: 1,
-    busy: 8.5,
-    alone: 62,
+    busy: 8.2,
+    alone: 42,
   },
 ];
 
 const SLICES = [1, 2, 3, 4, 6, 8, 12, 16];
 /** WebGPU doesn't tell how many multiprocessors a device has. A guess that is too high only makes tiles too small. */
 const MULTIPROCESSORS = 132;
-/** Microseconds for a float that the sum of the slices moves, and for its dispatch. */
+/** Microseconds for a dispatch, for a float that the sum of the slices moves, and for waiting until they are there. */
+const DISPATCH = 12;
 const SUM_FLOAT = 4 / 2.5e6;
-const SUM_DISPATCH = 5;
+const SUM_DISPATCH = 14;
+/** Splitting costs memory for the parts: floats that they may take. */
+const MOST_PARTS = 24e6;
 
 export const threadsOf = (tile: Tile) => (tile.rows / tile.threadRows) * (tile.columns / tile.threadColumns);
 
@@ -94,10 +97,8 @@ export function choosePlan(m: number, n: number, k: number): Plan {
   let best: Plan = { tile: TILES[0]!, slices: 1 };
   let bestTime = Infinity;
   for (const tile of TILES) {
-    // Splitting costs memory for the parts, so it is for results too small to fill the device.
-    const fills = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) >= 2 * MULTIPROCESSORS * tile.together;
     for (const slices of SLICES) {
-      if (slices > 1 && (fills || k / slices < 8 * tile.depth)) break;
+      if (slices > 1 && (slices * m * n > MOST_PARTS || k / slices < 8 * tile.depth)) break;
       const time = estimate(tile, slices, m, n, k);
       if (time < bestTime) {
         bestTime = time;
@@ -112,8 +113,8 @@ export function choosePlan(m: number, n: number, k: number): Plan {
 function estimate(tile: MeasuredTile, slices: number, m: number, n: number, k: number): number {
   const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) * slices;
   const share = Math.ceil(Math.ceil(tiles / MULTIPROCESSORS) / tile.together) * tile.together;
-  const terms = k / slices / 768 + 0.03;
+  const terms = k / slices / 768 + 0.02;
   const sum = slices > 1 ? m * n * (slices + 1) * SUM_FLOAT + SUM_DISPATCH : 0;
   // Of plans that take about as long, the one with the fewest parts needs the least memory.
-  return (Math.max(tile.alone, tile.busy * share) * terms + sum) * (1 + 0.01 * slices);
+  return (DISPATCH + Math.max(tile.alone, tile.busy * share) * terms + sum) * (1 + 0.01 * slices);
 }
