@@ -66,13 +66,12 @@ export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptio
  */
 function reusingBuffers(backend: WebGPUBackend): WebGPUBackend {
   const access = backend as unknown as WebGPUBackendAccess;
-  const disposeData = backend.disposeData.bind(backend);
-  backend.disposeData = (dataId, force) => {
-    if (access.tensorMap.has(dataId) && access.tensorMap.get(dataId).resource instanceof GPUBuffer) {
-      access.commandQueueOwnedIds.delete(dataId);
-    }
-    return disposeData(dataId, force);
+  const owned: WebGPUBackendAccess['commandQueueOwnedIds'] = {
+    add: () => {},
+    has: (dataId) => access.commandEncoder !== null && access.tensorMap.get(dataId).resource instanceof GPUTexture,
   };
+  // The backend makes a new set for each submission, in which it notes every tensor of every dispatch.
+  Object.defineProperty(backend, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
   return backend;
 }
 

@@ -10,7 +10,8 @@ export interface WebGPUBackendAccess {
   readonly tensorMap: { get(dataId: DataId): TensorData; has(dataId: DataId): boolean };
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
-  commandQueueOwnedIds: WeakSet<DataId>;
+  /** The tensors of the commands that wait to be submitted, whose buffers are held back. */
+  readonly commandQueueOwnedIds: { add(dataId: DataId): void; has(dataId: DataId): boolean };
   dispatchCountInPass: number;
   /** Set while tf.time or tf.profile is measuring. */
   activeTimers: Array<{ name: string; query: Promise<number> }> | null | undefined;
