@@ -7,10 +7,9 @@ import {
   type FusedAddRmsNormGradInputs,
   type FusedAddRmsNormInputs,
 } from '../kernel_names.js';
-import { columnSum } from './column_sum.js';
-import { rmsNormGradProgram, rmsNormProgram } from './rms_norm.js';
+import { rmsNormGradient, rmsNormProgram } from './rms_norm.js';
 import { Gpu } from './runtime/gpu.js';
-import { asRows, backwardWorkgroups } from './runtime/row.js';
+import { asRows } from './runtime/row.js';
 
 export const fusedAddRmsNormConfig: KernelConfig = {
   kernelName: FusedAddRmsNorm,
@@ -33,18 +32,7 @@ export const fusedAddRmsNormGradConfig: KernelConfig = {
   kernelName: FusedAddRmsNormGrad,
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
-    const { dy, dresidual, residual, gamma, rstd } = inputs as unknown as FusedAddRmsNormGradInputs;
-    const { offset } = attrs as unknown as FusedAddRmsNormGradAttrs;
-    const gpu = Gpu.of(backend);
-    const [rows, hidden] = asRows(residual.shape);
-    const dx = gpu.output(residual.shape);
-    const workgroups = backwardWorkgroups(rows);
-    const partial = gpu.output([workgroups, hidden]);
-    const spec = { hidden, hasGamma: true, hasResidual: true };
-    const tensors = { dy, dresidual, x: residual, rstd, gamma, dx, dgamma: partial };
-    gpu.run(rmsNormGradProgram, spec, tensors, { rows, offset }, workgroups);
-    const dgamma = columnSum(gpu, partial, workgroups, hidden);
-    gpu.release(partial);
-    return [dx, dgamma];
+    const { residual, ...others } = inputs as unknown as FusedAddRmsNormGradInputs;
+    return rmsNormGradient(Gpu.of(backend), { ...others, x: residual }, attrs as unknown as FusedAddRmsNormGradAttrs);
   },
 };

@@ -1,4 +1,4 @@
-import type { KernelConfig } from '@tensorflow/tfjs-core';
+import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
 import {
   RmsNorm,
   type RmsNormAttrs,
@@ -48,26 +48,24 @@ export const rmsNormProgram = defineProgram('rmsNorm', ({ hidden, hasGamma, hasR
  * With x̂ = x · rstd and w = dy · (gamma + offset): dx = rstd · (w − x̂ · mean(w · x̂)) and dgamma = Σ dy · x̂. A workgroup
  * walks every `u.workgroups`-th row and keeps its part of dgamma.
  */
-export const rmsNormGradProgram = defineProgram(
-  'rmsNormGrad',
-  ({ hidden, hasGamma, hasResidual }: RmsNormSpec, gpu) => {
-    const row = new Row(gpu, hidden, { inputs: 2 });
-    const gamma = hasGamma ? 'gamma[@]' : undefined;
-    const sources = { dy: 'dy[base + @]', x: 'x[base + @]', gamma };
-    const w = (dy: string, gamma?: string) => (gamma ? `${dy} * (${gamma} + u.offset)` : dy);
-    return {
-      workgroupSize: row.workgroupSize,
-      reads: {
-        dy: row.type,
-        ...(hasResidual && { dresidual: row.type }),
-        x: row.type,
-        rstd: 'f32',
-        ...(hasGamma && { gamma: row.type }),
-      },
-      writes: { dx: row.type, ...(hasGamma && { dgamma: row.type }) },
-      uniforms: { rows: 'u32', offset: 'f32' },
-      declarations: workgroupReduction(gpu, row.workgroupSize, 'workgroupSum'),
-      body: `
+const rmsNormGradProgram = defineProgram('rmsNormGrad', ({ hidden, hasGamma, hasResidual }: RmsNormSpec, gpu) => {
+  const row = new Row(gpu, hidden, { inputs: 2 });
+  const gamma = hasGamma ? 'gamma[@]' : undefined;
+  const sources = { dy: 'dy[base + @]', x: 'x[base + @]', gamma };
+  const w = (dy: string, gamma?: string) => (gamma ? `${dy} * (${gamma} + u.offset)` : dy);
+  return {
+    workgroupSize: row.workgroupSize,
+    reads: {
+      dy: row.type,
+      ...(hasResidual && { dresidual: row.type }),
+      x: row.type,
+      rstd: 'f32',
+      ...(hasGamma && { gamma: row.type }),
+    },
+    writes: { dx: row.type, ...(hasGamma && { dgamma: row.type }) },
+    uniforms: { rows: 'u32', offset: 'f32' },
+    declarations: workgroupReduction(gpu, row.workgroupSize, 'workgroupSum'),
+    body: `
   ${hasGamma ? row.accumulators('dgamma') : ''}
   ${row.hold({ gamma })}
   for (var index = workgroup; index < u.rows; index += u.workgroups) {
@@ -84,9 +82,8 @@ export const rmsNormGradProgram = defineProgram(
     )}
   }
   ${hasGamma ? row.storeAccumulators('dgamma') : ''}`,
-    };
-  },
-);
+  };
+});
 
 export const rmsNormConfig: KernelConfig = {
   kernelName: RmsNorm,
@@ -104,22 +101,28 @@ export const rmsNormConfig: KernelConfig = {
   },
 };
 
+/** Records dx, and dgamma where there is a gamma. Of fusedAddRmsNorm, x is the sum. */
+export function rmsNormGradient(
+  gpu: Gpu,
+  { dy, dresidual, x, gamma, rstd }: RmsNormGradInputs & { dresidual?: TensorInfo },
+  { offset }: RmsNormGradAttrs,
+): TensorInfo[] {
+  const [rows, hidden] = asRows(x.shape);
+  const dx = gpu.output(x.shape);
+  const workgroups = backwardWorkgroups(rows);
+  const partial = gamma && gpu.output([workgroups, hidden]);
+  const spec = { hidden, hasGamma: gamma !== undefined, hasResidual: dresidual !== undefined };
+  const tensors = { dy, dresidual, x, rstd, gamma, dx, dgamma: partial };
+  gpu.run(rmsNormGradProgram, spec, tensors, { rows, offset }, workgroups);
+  if (!partial) return [dx];
+  const dgamma = columnSum(gpu, partial, workgroups, hidden);
+  gpu.release(partial);
+  return [dx, dgamma];
+}
+
 export const rmsNormGradConfig: KernelConfig = {
   kernelName: RmsNormGrad,
   backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { dy, x, gamma, rstd } = inputs as unknown as RmsNormGradInputs;
-    const { offset } = attrs as unknown as RmsNormGradAttrs;
-    const gpu = Gpu.of(backend);
-    const [rows, hidden] = asRows(x.shape);
-    const dx = gpu.output(x.shape);
-    const workgroups = backwardWorkgroups(rows);
-    const partial = gamma && gpu.output([workgroups, hidden]);
-    const spec = { hidden, hasGamma: gamma !== undefined, hasResidual: false };
-    gpu.run(rmsNormGradProgram, spec, { dy, x, rstd, gamma, dx, dgamma: partial }, { rows, offset }, workgroups);
-    if (!partial) return [dx];
-    const dgamma = columnSum(gpu, partial, workgroups, hidden);
-    gpu.release(partial);
-    return [dx, dgamma];
-  },
+  kernelFunc: ({ inputs, attrs, backend }) =>
+    rmsNormGradient(Gpu.of(backend), inputs as unknown as RmsNormGradInputs, attrs as unknown as RmsNormGradAttrs),
 };
