@@ -1,35 +1,18 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
-import { NumbersMap } from './numbers_map.js';
-import { type Binding, type ProgramFamily, wgsl } from './program.js';
-import { UniformBuffers, UniformLayout } from './uniforms.js';
+import { Bindings } from './bindings.js';
+import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
+import type { ProgramFamily } from './program.js';
+import { UniformBuffers } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
-/** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
-const MOST_CONSTANTS = 4;
-const CONSTANTS_CAPACITY = 256;
-/** How many bind groups are remembered before they are all forgotten. */
-const BIND_GROUP_CAPACITY = 16384;
-
 export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__brand'>]: number };
 
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};
   for (const name in limits) numbers[name] = limits[name as keyof Limits] as number;
   return numbers as Limits;
-}
-
-/** A program compiled for one device, and what a dispatch needs to know of it. */
-interface CompiledProgram {
-  readonly name: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
-  readonly id: number;
-  readonly reads: string[];
-  readonly writes: string[];
-  readonly uniformNames: string[];
-  readonly uniformLayout: UniformLayout;
 }
 
 export interface DispatchOptions {
@@ -48,12 +31,8 @@ export class Gpu {
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
   private readonly uniforms: UniformBuffers;
-  private readonly programs = new Map<object, Map<string, CompiledProgram>>();
-  private nextProgramId = 0;
-  private readonly bindGroups = new NumbersMap<GPUBindGroup>(BIND_GROUP_CAPACITY);
-  private readonly bindings = new WeakMap<GPUBuffer, Binding>();
-  private nextBindingId = 0;
-  private readonly constants = new Map<string, Binding>();
+  private readonly programs = new CompiledPrograms(this);
+  private readonly bindings: Bindings;
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
   private unsubmittedBytes = 0;
@@ -68,6 +47,7 @@ export class Gpu {
     this.hasSubgroups = this.device.features.has('subgroups' as GPUFeatureName);
     this.limits = limitsOf(this.device);
     this.uniforms = new UniformBuffers(this.device);
+    this.bindings = new Bindings(backend, this.limits);
     this.device.lost.then((info) => {
       this.lost = info;
     });
@@ -180,7 +160,7 @@ export class Gpu {
   ): void {
     this.checkAlive();
     if (workgroups === 0) return;
-    const program = this.compile(family, spec);
+    const program = this.programs.get(family, spec);
     const bound: Array<TensorInfo | undefined> = [];
     for (const name of program.reads) bound.push(tensors[name]);
     for (const name of program.writes) bound.push(tensors[name]);
@@ -201,7 +181,7 @@ export class Gpu {
     workgroups: number,
   ): void {
     this.checkAlive();
-    if (workgroups > 0) this.dispatch(this.compile(family, spec), tensors, [workgroups, ...uniforms], {});
+    if (workgroups > 0) this.dispatch(this.programs.get(family, spec), tensors, [workgroups, ...uniforms], {});
   }
 
   private dispatch(
@@ -212,22 +192,21 @@ export class Gpu {
   ): void {
     if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
     const { reads, writes } = program;
-    const bindings: Binding[] = [];
-    for (let i = 0; i < reads.length; i++) bindings.push(this.bind(program, reads[i]!, tensors[i], true));
+    const bound = reads.map((name, i) => this.bindings.read(program, name, tensors[i]));
     for (let i = 0; i < writes.length; i++) {
-      bindings.push(this.bind(program, writes[i]!, tensors[reads.length + i], false));
+      bound.push(this.bindings.write(program, writes[i]!, tensors[reads.length + i]));
     }
     if (!volatile) {
-      bindings.push(this.uniforms.get(program.uniformLayout, values));
-      this.record(program, this.bindGroup(program, bindings), values[0]!);
+      bound.push(this.uniforms.get(program.uniformLayout, values));
+      this.record(program, this.bindings.group(program, bound), values[0]!);
       return;
     }
     const slot = this.uniforms.nextSlot(values.length);
     // The write would overtake commands that still wait to read what the slot holds.
     if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
     this.uniforms.write(slot, program.uniformLayout, values);
-    bindings.push(slot);
-    this.record(program, this.bindGroup(program, bindings), values[0]!);
+    bound.push(slot);
+    this.record(program, this.bindings.group(program, bound), values[0]!);
     slot.usedBy = this.backend.commandEncoder;
   }
 
@@ -274,121 +253,6 @@ export class Gpu {
     ) {
       this.submit();
     }
-  }
-
-  private compile<Spec>(family: ProgramFamily<Spec>, spec: Spec): CompiledProgram {
-    let programs = this.programs.get(family);
-    if (!programs) {
-      programs = new Map();
-      this.programs.set(family, programs);
-    }
-    const key = JSON.stringify(spec);
-    const known = programs.get(key);
-    if (known) return known;
-    const program = family.build(spec, this);
-    const reads = Object.keys(program.reads);
-    const writes = Object.keys(program.writes);
-    const types: GPUBufferBindingType[] = [
-      ...reads.map(() => 'read-only-storage' as const),
-      ...writes.map(() => 'storage' as const),
-      'uniform',
-    ];
-    const layout = this.device.createBindGroupLayout({
-      label: family.name,
-      entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
-    });
-    const module = this.device.createShaderModule({ label: family.name, code: wgsl(program, this) });
-    const pipeline = this.device.createComputePipeline({
-      label: `${family.name} ${key}`,
-      layout: this.device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
-    });
-    const compiled: CompiledProgram = {
-      name: family.name,
-      pipeline,
-      layout,
-      id: this.nextProgramId++,
-      reads,
-      writes,
-      uniformNames: Object.keys(program.uniforms ?? {}),
-      uniformLayout: new UniformLayout(['u32', ...Object.values(program.uniforms ?? {})]),
-    };
-    programs.set(key, compiled);
-    return compiled;
-  }
-
-  private bindGroup({ id, layout }: CompiledProgram, bindings: readonly Binding[]): GPUBindGroup {
-    const key = [id];
-    for (const binding of bindings) key.push(binding.id);
-    const known = this.bindGroups.get(key);
-    if (known) return known;
-    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer } }));
-    const made = this.device.createBindGroup({ layout, entries });
-    this.bindGroups.add(key, made);
-    return made;
-  }
-
-  private bind({ name }: CompiledProgram, argument: string, info: TensorInfo | undefined, isRead: boolean): Binding {
-    if (!info) throw new Error(`${name}: nothing is bound to '${argument}'`);
-    const { backend } = this;
-    const data = backend.tensorMap.get(info.dataId);
-    if (!data.resource) {
-      const constant = isRead ? this.constantOf(info, data) : undefined;
-      if (constant) return constant;
-    }
-    const known = data.resource && this.bindings.get(data.resource as GPUBuffer);
-    if (!known) {
-      const bytes = util.sizeFromShape(info.shape) * 4;
-      // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
-      if (bytes === 0) return this.bindingOf(this.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
-      if (bytes > this.limits.maxStorageBufferBindingSize) {
-        throw new Error(
-          `${name}: ${argument} of shape [${info.shape}] needs ${bytes} bytes; ` +
-            `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
-        );
-      }
-      backend.uploadToGPU(info.dataId);
-    }
-    backend.commandQueueOwnedIds.add(info.dataId);
-    return known ?? this.bindingOf(data.resource as GPUBuffer);
-  }
-
-  private bindingOf(buffer: GPUBuffer): Binding {
-    let binding = this.bindings.get(buffer);
-    if (!binding) {
-      binding = { buffer, id: this.nextBindingId++ };
-      this.bindings.set(buffer, binding);
-    }
-    return binding;
-  }
-
-  /**
-   * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
-   * each content. An upload would make a staging buffer, and end the pass, on every step.
-   */
-  private constantOf({ shape }: TensorInfo, { resource, values, dtype }: TensorData): Binding | undefined {
-    if (
-      shape.length > 1 ||
-      resource ||
-      !values ||
-      values.length === 0 ||
-      values.length > MOST_CONSTANTS ||
-      dtype === 'bool'
-    )
-      return undefined;
-    const key = `${dtype}:${Array.from(values).join()}`;
-    let constant = this.constants.get(key);
-    if (!constant) {
-      const size = values.length * 4;
-      const buffer = this.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
-      const array = dtype === 'int32' ? Int32Array : Float32Array;
-      new array(buffer.getMappedRange()).set(values);
-      buffer.unmap();
-      constant = this.bindingOf(buffer);
-      if (this.constants.size >= CONSTANTS_CAPACITY) this.constants.clear();
-      this.constants.set(key, constant);
-    }
-    return constant;
   }
 
   private checkAlive(): void {

@@ -33,13 +33,6 @@ export function defineProgram<Spec>(name: string, build: (spec: Spec, gpu: Gpu) 
   return { name, build };
 }
 
-/** What one of a program's names is bound to. */
-export interface Binding {
-  readonly buffer: GPUBuffer;
-  /** Tells it from others in the keys of bind groups. */
-  readonly id: number;
-}
-
 /** The complete WGSL of a program. */
 export function wgsl(program: Program, gpu: Gpu): string {
   const { workgroupSize, reads, writes, uniforms = {}, declarations = '', body } = program;
