@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
 import { fusedAddRmsNorm, rmsNorm } from '../../src/index.js';
 import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/kernel_names.js';
-import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { describeRowsAgainstComposed, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
   describeGolden,
@@ -29,21 +28,11 @@ const backwardCall = (rows: number, hidden: number) => {
 };
 
 describe('fusedAddRmsNorm', () => {
-  describeAgainstComposed(FusedAddRmsNorm, [smallOddSize, oddSize], forwardCall);
-  describeAgainstComposed(FusedAddRmsNormGrad, [smallOddSize, oddSize], backwardCall);
-
-  // Rows that do not fit the registers of a workgroup, and more rows than workgroups.
-  for (const [rows, hidden] of [
+  describeRowsAgainstComposed({ [FusedAddRmsNorm]: forwardCall, [FusedAddRmsNormGrad]: backwardCall }, [
     [2, 40000],
     [3, 40001],
     [1030, 12],
-  ] as const) {
-    describe(`of [${rows}, ${hidden}]`, () => {
-      const sizes: [fc.Arbitrary<number>, fc.Arbitrary<number>] = [fc.constant(rows), fc.constant(hidden)];
-      describeAgainstComposed(FusedAddRmsNorm, sizes, forwardCall, { numRuns: 1 });
-      describeAgainstComposed(FusedAddRmsNormGrad, sizes, backwardCall, { numRuns: 1 });
-    });
-  }
+  ]);
 
   it('is rmsNorm of the sum', async () => {
     await expectNoLeak(async () => {

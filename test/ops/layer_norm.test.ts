@@ -1,9 +1,8 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
 import { layerNorm } from '../../src/index.js';
 import { LayerNorm, LayerNormGrad } from '../../src/kernels/kernel_names.js';
 import { runKernel } from '../../src/kernels/run_kernel.js';
-import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import { describeRowsAgainstComposed, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
   describeGolden,
@@ -30,21 +29,11 @@ const backwardCall = (rows: number, hidden: number) => {
 };
 
 describe('layerNorm', () => {
-  describeAgainstComposed(LayerNorm, [smallOddSize, oddSize], forwardCall);
-  describeAgainstComposed(LayerNormGrad, [smallOddSize, oddSize], backwardCall);
-
-  // Rows that do not fit the registers of a workgroup, and more rows than workgroups.
-  for (const [rows, hidden] of [
+  describeRowsAgainstComposed({ [LayerNorm]: forwardCall, [LayerNormGrad]: backwardCall }, [
     [2, 40000],
     [3, 40001],
     [1030, 12],
-  ] as const) {
-    describe(`of [${rows}, ${hidden}]`, () => {
-      const sizes: [fc.Arbitrary<number>, fc.Arbitrary<number>] = [fc.constant(rows), fc.constant(hidden)];
-      describeAgainstComposed(LayerNorm, sizes, forwardCall, { numRuns: 1 });
-      describeAgainstComposed(LayerNormGrad, sizes, backwardCall, { numRuns: 1 });
-    });
-  }
+  ]);
 
   it('does not cancel where the mean is large', async () => {
     await expectNoLeak(async () => {

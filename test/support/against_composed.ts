@@ -51,6 +51,26 @@ export function describeAgainstComposed<Sizes extends unknown[]>(
   });
 }
 
+/**
+ * The same for kernels over rows, over odd sizes and then over each of `shapes`, [rows, length]: rows that do not fit the
+ * registers of a workgroup, or more rows than workgroups.
+ */
+export function describeRowsAgainstComposed(
+  makeCalls: Record<string, (rows: number, length: number) => KernelCall>,
+  shapes: ReadonlyArray<readonly [rows: number, length: number]>,
+): void {
+  for (const [kernelName, makeCall] of Object.entries(makeCalls)) {
+    describeAgainstComposed(kernelName, [smallOddSize, oddSize], makeCall);
+  }
+  for (const [rows, length] of shapes) {
+    describe(`of [${rows}, ${length}]`, () => {
+      for (const [kernelName, makeCall] of Object.entries(makeCalls)) {
+        describeAgainstComposed(kernelName, [fc.constant(rows), fc.constant(length)], makeCall, { numRuns: 1 });
+      }
+    });
+  }
+}
+
 /** A random tensor from a seed, uniform in [-1, 1): the same on every backend. */
 export function random(shape: number[], seed = 1): tf.Tensor {
   return tf.randomUniform(shape, -1, 1, 'float32', seed);
