@@ -20,6 +20,7 @@ const ITEMS = 2;
 /** parameter, gradient, m and v. */
 const BUFFERS_A_PARAMETER = 4;
 
+/** Loads past the end read the last element instead, so that no branch keeps the loads from being in flight together. */
 const adamWProgram = defineProgram('adamW', ({ count, type }: GroupSpec) => ({
   workgroupSize: THREADS,
   reads: { step: 'vec4f', ...forEachMember(count, 'gradient', type) },
@@ -108,6 +109,7 @@ export const adamWConfig: KernelConfig = {
     const betas = [beta1, 1 - beta1, beta2, 1 - beta2, epsilon];
     const most = Math.floor((gpu.limits.maxStorageBuffersPerShaderStage - 1) / BUFFERS_A_PARAMETER);
     for (const { spec, members, uniforms, workgroups } of groupTensors(gradients, most, THREADS * ITEMS)) {
+      // In the order of the program's reads and writes, and of its uniforms.
       const bound = [tensors[0]!, ...members.map((i) => gradients[i]!)];
       for (const kept of [0, 1, 2]) for (const i of members) bound.push(outputs[3 * i + kept]!);
       const values = [...uniforms, ...members.map((i) => weightDecays[i]!), ...betas];
