@@ -1,10 +1,11 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { CrossEntropyAttrs } from '../kernel_names.js';
 import { wgslFunction } from './runtime/activations.js';
-import { LOWEST, maxOf, sumOf } from './runtime/elements.js';
+import { type ElementType, LOWEST } from './runtime/elements.js';
 import type { Gpu } from './runtime/gpu.js';
 import { defineProgram, type Program } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
+import { Row } from './runtime/row.js';
 
 /** What is fixed of a cross entropy: the part of its attributes that its programs are compiled for. */
 interface CrossEntropySpec {
@@ -28,34 +29,30 @@ export interface CrossEntropyRows {
   readonly tokenScaled: boolean;
 }
 
-/** How a workgroup walks a row of logits: in vec4s where rows begin at multiples of four, the last one cut off where padded. */
-function walk({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: Gpu) {
-  const vectors = stride % 4 === 0;
-  const type = vectors ? 'vec4f' : 'f32';
-  const workgroupSize = Math.min(512, gpu.limits.maxComputeInvocationsPerWorkgroup);
-  const cut = vectors && vocabulary % 4 !== 0;
-  const columns = (at: string) => (vectors ? `vec4u(${at} * 4u) + vec4u(0u, 1u, 2u, 3u)` : at);
-  const fours = (name: string) => `vec4f(${[0, 1, 2, 3].map((q) => `${name}[at * 4u + ${q}u]`).join(', ')})`;
+/** A row of logits as a workgroup walks it, and what is specific to logits. */
+function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: Gpu) {
+  const row = new Row(gpu, vocabulary, { stride, streamed: true });
+  const { type } = row;
+  const fours = (name: string, at: string) =>
+    `vec4f(${[0, 1, 2, 3].map((q) => `${name}[${at} * 4u + ${q}u]`).join(', ')})`;
+  const weightType: ElementType = row.padded ? 'f32' : type;
+  const component = (name: string, elementType: ElementType, c: string, base = '') =>
+    elementType === 'f32' ? `${name}[${base}${c}]` : `${name}[${base}${c} / 4u][${c} % 4u]`;
   return {
-    type,
-    bits: vectors ? 'vec4u' : 'u32',
-    cut,
-    workgroupSize,
-    weightType: cut ? 'f32' : type,
-    stride: vectors ? stride / 4 : stride,
-    columns: columns('at'),
-    /** The weights of the classes at `at`. */
-    weights: weighted ? (cut ? fours('weight') : 'weight[at]') : `${type}(1.0)`,
-    sum: (value: string) => sumOf(type, value),
-    max: (value: string) => maxOf(type, value),
-    /** `value`, which stands at `at`, but `otherwise` in what pads the row. */
-    inside: (value: string, otherwise: string, at = 'at') =>
-      cut ? `select(vec4f(${otherwise}), ${value}, ${columns(at)} < vec4u(${vocabulary}u))` : value,
+    row,
+    weightType,
     declarations: softcapped ? wgslFunction('tanh', type) : '',
-    capped: (value: string) => (softcapped ? `u.softcap * exactTanh(${value} / u.softcap)` : value),
-    loop: (body: string) =>
-      `for (var at = thread; at < ${vectors ? Math.ceil(vocabulary / 4) : vocabulary}u; at += ${workgroupSize}u) {\n${body}\n}`,
-  } as const;
+    capped: (logit: string) => (softcapped ? `u.softcap * exactTanh(${logit} / u.softcap)` : logit),
+    /** The logit of class `c`. */
+    logitOf: (c: string) => component('logits', type, c, 'base + '),
+    /** The weight of class `c`. */
+    weightOf: (c: string) => component('weight', weightType, c),
+    /** The weights of the classes at `at`. */
+    weightsAt: (at: string) => {
+      if (!weighted) return `${type}(1.0)`;
+      return row.padded ? fours('weight', at) : `weight[${at}]`;
+    },
+  };
 }
 
 /** stats = [what the loss is divided by, what the z-loss is divided by, labels that count, Σ weight]; see kernel_names. */
@@ -89,7 +86,8 @@ const statsProgram = defineProgram(
 /** Each row's loss (divided already) and log-sum-exp; reads the logits once. */
 const rowsProgram = defineProgram('crossEntropyRows', (spec: CrossEntropySpec & { predicted: boolean }, gpu) => {
   const { weighted, smoothed, predicted, tokenScaled } = spec;
-  const row = walk(spec, gpu);
+  const { row, weightType, declarations, capped, logitOf, weightOf, weightsAt } = logitsRow(spec, gpu);
+  const bits = row.type === 'f32' ? 'u32' : 'vec4u';
   const sum = smoothed ? workgroupReduction(gpu, row.workgroupSize, 'workgroupSum2', { type: 'vec2f' }) : '';
   return {
     workgroupSize: row.workgroupSize,
@@ -97,7 +95,7 @@ const rowsProgram = defineProgram('crossEntropyRows', (spec: CrossEntropySpec & 
       logits: row.type,
       labels: 'i32',
       stats: 'f32',
-      ...(weighted && { weight: row.weightType }),
+      ...(weighted && { weight: weightType }),
     },
     writes: {
       loss: 'f32',
@@ -117,7 +115,7 @@ const rowsProgram = defineProgram('crossEntropyRows', (spec: CrossEntropySpec & 
 ${workgroupReduction(gpu, row.workgroupSize, 'workgroupSum')}
 ${workgroupReduction(gpu, row.workgroupSize, 'workgroupMax', { op: 'max' })}
 ${sum}
-${row.declarations}`,
+${declarations}`,
     body: `
   let index = u.firstRow + workgroup;
   let label = labels[index];
@@ -131,21 +129,29 @@ ${row.declarations}`,
   let base = workgroup * ${row.stride}u;
   var maximum = ${LOWEST};
   var exponentials = 0.0;
-  var bits = ${row.bits}();
+  var bits = ${bits}();
   ${smoothed ? 'var spread = vec2f();' : ''}
   ${predicted ? `var best = ${LOWEST}; var bestAt = 0u;` : ''}
-  ${row.loop(`
-    let capped = ${row.capped('logits[base + at]')};
-    let x = ${row.inside('capped', LOWEST)};
+  ${row.pass(
+    { logit: 'logits[base + @]' },
+    ({ logit }, at) => `
+    let capped = ${capped(logit)};
+    let x = ${row.inside('capped', LOWEST, at)};
     let largest = ${row.max('x')};
-    ${predicted ? 'if (largest > best) { best = largest; bestAt = at; }' : ''}
+    ${predicted ? `if (largest > best) { best = largest; bestAt = ${at}; }` : ''}
     let next = max(maximum, largest);
     exponentials = exponentials * exp(maximum - next) + ${row.sum('exp(x - next)')};
     maximum = next;
-    bits = max(bits, bitcast<${row.bits}>(x) & ${row.bits}(0x7fffffffu));
-    ${smoothed ? `let w = ${row.inside(row.weights, '0.0')}; spread += vec2f(${row.sum(row.inside('w * capped', '0.0'))}, ${row.sum('w')});` : ''}`)}
+    bits = max(bits, bitcast<${bits}>(x) & ${bits}(0x7fffffffu));
+    ${
+      smoothed
+        ? `let w = ${row.inside(weightsAt(at), '0.0', at)};
+    spread += vec2f(${row.sum(row.inside('w * capped', '0.0', at))}, ${row.sum('w')});`
+        : ''
+    }`,
+  )}
   // Built-ins may lose a NaN, so it is found by its bits, here and after the sum; ∞ − ∞ is one too.
-  if (any(bits > ${row.bits}(0x7f800000u)) || maximum > -(${LOWEST})) { exponentials = u.nan; }
+  if (any(bits > ${bits}(0x7f800000u)) || maximum > -(${LOWEST})) { exponentials = u.nan; }
   let m = workgroupMax(maximum);
   let total = workgroupSum(exponentials * exp(maximum - m));
   let isNan = (bitcast<u32>(total) & 0x7fffffffu) > 0x7f800000u;
@@ -156,7 +162,7 @@ ${row.declarations}`,
       ? `
   var first = ${LOWEST};
   if (best == m) {
-    let x = ${row.inside(row.capped('logits[base + bestAt]'), LOWEST, 'bestAt')};
+    let x = ${row.inside(capped('logits[base + bestAt]'), LOWEST, 'bestAt')};
     ${row.type === 'f32' ? 'let place = bestAt;' : 'let place = bestAt * 4u + select(select(select(3u, 2u, x.z == m), 1u, x.y == m), 0u, x.x == m);'}
     first = -f32(place);
   }
@@ -166,9 +172,9 @@ ${row.declarations}`,
   if (thread == 0u) {
     let inRange = label >= 0 && label < ${spec.vocabulary};
     let c = u32(clamp(label, 0, ${spec.vocabulary - 1}));
-    let logit = ${row.type === 'f32' ? 'logits[base + c]' : 'logits[base + c / 4u][c % 4u]'};
+    let logit = ${logitOf('c')};
     let x = ${spec.softcapped ? `u.softcap * exactTanh(${row.type}(logit) / u.softcap)${row.type === 'f32' ? '' : '.x'}` : 'logit'};
-    var value = (logSumExp - x)${weighted ? ` * ${row.weightType === 'f32' ? 'weight[c]' : 'weight[c / 4u][c % 4u]'}` : ''};
+    var value = (logSumExp - x)${weighted ? ` * ${weightOf('c')}` : ''};
     ${
       smoothed
         ? `value = (1.0 - u.labelSmoothing) * value
@@ -192,8 +198,7 @@ const gradProgram = defineProgram(
   'crossEntropyGrad',
   (spec: CrossEntropySpec & { inPlace: boolean; dy: 'one' | 'scalar' | 'rows' }, gpu) => {
     const { weighted, smoothed, softcapped, tokenScaled, inPlace, dy } = spec;
-    const row = walk(spec, gpu);
-    const labelWeight = row.weightType === 'f32' ? 'weight[c]' : 'weight[c / 4u][c % 4u]';
+    const { row, weightType, declarations, capped, weightOf, weightsAt } = logitsRow(spec, gpu);
     const upstream = { one: '1.0', scalar: 'dy[0]', rows: 'dy[index]' }[dy];
     return {
       workgroupSize: row.workgroupSize,
@@ -203,34 +208,38 @@ const gradProgram = defineProgram(
         lse: 'f32',
         stats: 'f32',
         ...(dy !== 'one' && { dy: 'f32' as const }),
-        ...(weighted && { weight: row.weightType }),
+        ...(weighted && { weight: weightType }),
         ...(tokenScaled && { tokenScale: 'f32' as const }),
       },
       writes: { dlogits: row.type },
       uniforms: { firstRow: 'u32', ignoreIndex: 'i32', labelSmoothing: 'f32', lseSquareScale: 'f32', softcap: 'f32' },
-      declarations: row.declarations,
+      declarations,
       body: `
   let index = u.firstRow + workgroup;
   let label = labels[index];
   let base = workgroup * ${row.stride}u;
   if (label == u.ignoreIndex) {
-    ${row.loop(`dlogits[base + at] = ${row.type}();`)}
+    ${row.pass({}, (_, at) => `dlogits[base + ${at}] = ${row.type}();`)}
     return;
   }
   let c = u32(clamp(label, 0, ${spec.vocabulary - 1}));
   let scale = ${upstream}${tokenScaled ? ' * tokenScale[index]' : ''};
   let share = scale / stats[0];
   let logSumExp = lse[index];
-  let hit = (1.0 - u.labelSmoothing) * share${weighted ? ` * ${labelWeight}` : ''};
+  let hit = (1.0 - u.labelSmoothing) * share${weighted ? ` * ${weightOf('c')}` : ''};
   let smoothing = u.labelSmoothing / ${spec.vocabulary}.0 * share;
   let a = hit + ${smoothed ? `smoothing * ${weighted ? 'stats[3]' : `${spec.vocabulary}.0`}` : '0.0'}
     + 2.0 * u.lseSquareScale * logSumExp * scale / stats[1];
-  ${row.loop(`
-    let x = ${row.capped(`${inPlace ? 'dlogits' : 'logits'}[base + at]`)};
-    var d = a * exp(x - logSumExp) - select(${row.type}(), ${row.type}(hit), ${row.columns} == ${row.type === 'f32' ? 'c' : 'vec4u(c)'});
-    ${smoothed ? `d -= smoothing * ${row.weights};` : ''}
+  ${row.pass(
+    { logit: `${inPlace ? 'dlogits' : 'logits'}[base + @]` },
+    ({ logit }, at) => `
+    let x = ${capped(logit)};
+    var d = a * exp(x - logSumExp)
+      - select(${row.type}(), ${row.type}(hit), ${row.columns(at)} == ${row.type === 'f32' ? 'c' : 'vec4u(c)'});
+    ${smoothed ? `d -= smoothing * ${weightsAt(at)};` : ''}
     ${softcapped ? 'let t = x / u.softcap; d *= 1.0 - t * t;' : ''}
-    dlogits[base + at] = ${row.inside('d', '0.0')};`)}`,
+    dlogits[base + ${at}] = ${row.inside('d', '0.0', at)};`,
+  )}`,
     };
   },
 );

@@ -7,12 +7,24 @@ const MOST_REGISTERS = 8;
 /** The threads that a row gets, unless only more of them have registers for it. */
 const USUAL_WORKGROUP = 256;
 
+/** The threads that a row gets which is read once. */
+const STREAMING_WORKGROUP = 512;
+
 /** Rows that a pass reads: by the name of the value, WGSL in which `@` stands for the element's index within the row. */
 export type Sources = Readonly<Record<string, string | undefined>>;
 
+export interface RowOptions {
+  /** How many rows a kernel reads together; they share the registers. Default 1. */
+  readonly inputs?: number;
+  /** Floats from one row to the next: `length` unless rows are padded. */
+  readonly stride?: number;
+  /** Whether the row is read in a single pass, so that it need not be kept however short it is. Default false. */
+  readonly streamed?: boolean;
+}
+
 /**
- * How one workgroup walks a row of `length` floats: in vec4s where the length allows it and in scalars otherwise,
- * `perThread` elements for each thread, element `thread + i · workgroupSize` being its i-th.
+ * How one workgroup walks a row of `length` floats: in vec4s where every row begins at a multiple of four and in scalars
+ * otherwise, `perThread` elements for each thread, element `thread + i · workgroupSize` being its i-th.
  *
  * A row that fits the registers is read by the first pass and kept; a longer one is read again by each pass. Kernels are
  * written once for both.
@@ -27,18 +39,22 @@ export class Row {
   readonly inRegisters: boolean;
   private readonly held = new Set<string>();
 
-  /**
-   * @param length Floats in a row.
-   * @param inputs How many rows a kernel reads together; they share the registers.
-   */
+  /** Elements from one row to the next. */
+  readonly stride: number;
+  /** Whether the last element holds floats that are not the row's, which `inside` tells from those that are. */
+  readonly padded: boolean;
+
+  /** @param length Floats in a row. */
   constructor(
     gpu: Gpu,
     readonly length: number,
-    { inputs = 1 }: { inputs?: number } = {},
+    { inputs = 1, stride = length, streamed = false }: RowOptions = {},
   ) {
-    const { type, count } = elementsOf(length);
+    const { type, count } = elementsOf(stride);
     this.type = type;
-    this.count = count;
+    this.stride = count;
+    this.padded = type === 'vec4f' && length % 4 !== 0;
+    this.count = type === 'vec4f' ? Math.ceil(length / 4) : length;
     const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
     const most = Math.min(USUAL_WORKGROUP, largest);
     const registers = (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs;
@@ -46,9 +62,19 @@ export class Row {
     let size = 32;
     while (size < most && size * Math.min(4, registers) < this.count) size *= 2;
     while (size < largest && size * registers < this.count) size *= 2;
-    this.workgroupSize = size;
-    this.perThread = Math.ceil(this.count / size);
-    this.inRegisters = this.perThread <= registers;
+    this.workgroupSize = streamed ? Math.min(STREAMING_WORKGROUP, largest) : size;
+    this.perThread = Math.ceil(this.count / this.workgroupSize);
+    this.inRegisters = !streamed && this.perThread <= registers;
+  }
+
+  /** The numbers of an element's floats within the row, as WGSL. */
+  columns(at: string): string {
+    return this.type === 'f32' ? at : `vec4u(${at} * 4u) + vec4u(0u, 1u, 2u, 3u)`;
+  }
+
+  /** `value`, which stands at `at`, but `otherwise` in what pads the row, as WGSL. */
+  inside(value: string, otherwise: string, at: string): string {
+    return this.padded ? `select(vec4f(${otherwise}), ${value}, ${this.columns(at)} < vec4u(${this.length}u))` : value;
   }
 
   /** The sum of an element's components, as WGSL. */
