@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { fusedLinearCrossEntropy, rmsNorm, train } from '../../src/index.js';
 import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
-import { Gpu, type Limits } from '../../src/kernels/webgpu/runtime/gpu.js';
-import { defineProgram } from '../../src/kernels/webgpu/runtime/program.js';
+import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
+import { defineProgram, type Limits } from '../../src/kernels/webgpu/runtime/program.js';
 import { random } from '../support/against_composed.js';
 import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
 import { expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';

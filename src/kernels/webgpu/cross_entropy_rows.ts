@@ -3,7 +3,7 @@ import type { CrossEntropyAttrs } from '../kernel_names.js';
 import { wgslFunction } from './runtime/activations.js';
 import { type ElementType, LOWEST } from './runtime/elements.js';
 import type { Gpu } from './runtime/gpu.js';
-import { defineProgram, type Program } from './runtime/program.js';
+import { type DeviceTraits, defineProgram, type Program } from './runtime/program.js';
 import { workgroupReduction } from './runtime/reduction.js';
 import { Row } from './runtime/row.js';
 
@@ -30,7 +30,7 @@ export interface CrossEntropyRows {
 }
 
 /** A row of logits as a workgroup walks it, and what is specific to logits. */
-function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: Gpu) {
+function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: DeviceTraits) {
   const row = new Row(gpu, vocabulary, { stride, streamed: true });
   const { type } = row;
   const fours = (name: string, at: string) =>

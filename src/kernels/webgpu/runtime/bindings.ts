@@ -2,19 +2,13 @@ import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import type { CompiledProgram } from './compiled_programs.js';
 import { NumbersMap } from './numbers_map.js';
+import type { Binding } from './program.js';
 
 /** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
 const MOST_CONSTANTS = 4;
 const CONSTANTS_CAPACITY = 256;
 /** How many bind groups are remembered. */
 const GROUP_CAPACITY = 16384;
-
-/** What one of a program's names is bound to. */
-export interface Binding {
-  readonly buffer: GPUBuffer;
-  /** Tells it from others in the keys of bind groups. */
-  readonly id: number;
-}
 
 /** The buffers that tensors are bound by, and the bind groups of them that were used before. */
 export class Bindings {

@@ -1,5 +1,4 @@
-import type { Gpu } from './gpu.js';
-import { type ProgramFamily, wgsl } from './program.js';
+import { type DeviceTraits, type ProgramFamily, wgsl } from './program.js';
 import { UniformLayout } from './uniforms.js';
 
 /** A program compiled for one device, and what a dispatch needs to know of it. */
@@ -20,7 +19,10 @@ export class CompiledPrograms {
   private readonly families = new Map<object, Map<string, CompiledProgram>>();
   private nextId = 0;
 
-  constructor(private readonly gpu: Gpu) {}
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly traits: DeviceTraits,
+  ) {}
 
   get<Spec>(family: ProgramFamily<Spec>, spec: Spec): CompiledProgram {
     let programs = this.families.get(family);
@@ -38,9 +40,9 @@ export class CompiledPrograms {
   }
 
   private compile<Spec>(family: ProgramFamily<Spec>, spec: Spec, label: string): CompiledProgram {
-    const { device } = this.gpu;
+    const { device, traits } = this;
     const { name } = family;
-    const program = family.build(spec, this.gpu);
+    const program = family.build(spec, traits);
     const { uniforms = {} } = program;
     const reads = Object.keys(program.reads);
     const writes = Object.keys(program.writes);
@@ -53,7 +55,7 @@ export class CompiledPrograms {
       label: name,
       entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
     });
-    const module = device.createShaderModule({ label: name, code: wgsl(program, this.gpu) });
+    const module = device.createShaderModule({ label: name, code: wgsl(program, traits) });
     const pipeline = device.createComputePipeline({
       label,
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),

@@ -2,13 +2,11 @@ import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { Bindings } from './bindings.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
-import type { ProgramFamily } from './program.js';
+import type { DeviceTraits, Limits, ProgramFamily } from './program.js';
 import { UniformBuffers } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
-export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__brand'>]: number };
-
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};
   for (const name in limits) numbers[name] = limits[name as keyof Limits] as number;
@@ -25,13 +23,13 @@ export interface DispatchOptions {
  * kernels in one order. Unlike `backend.runWebGPUProgram` it writes any number of outputs, and remembers pipelines by
  * specialisation, uniform buffers by content and bind groups by buffers.
  */
-export class Gpu {
+export class Gpu implements DeviceTraits {
   readonly device: GPUDevice;
   readonly hasSubgroups: boolean;
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
   private readonly uniforms: UniformBuffers;
-  private readonly programs = new CompiledPrograms(this);
+  private readonly programs: CompiledPrograms;
   private readonly bindings: Bindings;
   private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
@@ -47,6 +45,7 @@ export class Gpu {
     this.hasSubgroups = this.device.features.has('subgroups' as GPUFeatureName);
     this.limits = limitsOf(this.device);
     this.uniforms = new UniformBuffers(this.device);
+    this.programs = new CompiledPrograms(this.device, this);
     this.bindings = new Bindings(backend, this.limits);
     this.device.lost.then((info) => {
       this.lost = info;

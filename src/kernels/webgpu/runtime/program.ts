@@ -1,5 +1,3 @@
-import type { Gpu } from './gpu.js';
-
 export type StorageType = 'f32' | 'vec4f' | 'i32' | 'u32' | 'vec4<i32>' | 'atomic<u32>';
 export type UniformType = 'f32' | 'u32' | 'i32';
 
@@ -22,19 +20,37 @@ export interface Program {
   readonly body: string;
 }
 
+export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__brand'>]: number };
+
+/** What a program may depend on of the device that it is compiled for: all that it sees of the `Gpu`. */
+export interface DeviceTraits {
+  readonly hasSubgroups: boolean;
+  readonly limits: Limits;
+}
+
 /** A family of programs: one for each specialisation, compiled when it is first used on a device. */
 export interface ProgramFamily<Spec> {
   /** The name that tf.profile shows. */
   readonly name: string;
-  build(spec: Spec, gpu: Gpu): Program;
+  build(spec: Spec, gpu: DeviceTraits): Program;
 }
 
-export function defineProgram<Spec>(name: string, build: (spec: Spec, gpu: Gpu) => Program): ProgramFamily<Spec> {
+export function defineProgram<Spec>(
+  name: string,
+  build: (spec: Spec, gpu: DeviceTraits) => Program,
+): ProgramFamily<Spec> {
   return { name, build };
 }
 
+/** What one of a program's names is bound to. */
+export interface Binding {
+  readonly buffer: GPUBuffer;
+  /** Tells it from others in the keys of bind groups. */
+  readonly id: number;
+}
+
 /** The complete WGSL of a program. */
-export function wgsl(program: Program, gpu: Gpu): string {
+export function wgsl(program: Program, gpu: DeviceTraits): string {
   const { workgroupSize, reads, writes, uniforms = {}, declarations = '', body } = program;
   const buffers = [
     ...Object.entries(reads).map(([name, type]) => ['read', name, type]),

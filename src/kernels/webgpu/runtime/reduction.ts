@@ -1,4 +1,4 @@
-import type { Gpu } from './gpu.js';
+import type { DeviceTraits } from './program.js';
 
 /** The smallest subgroup that WGSL allows, which bounds the number of subgroups in a workgroup. */
 const SMALLEST_SUBGROUP = 4;
@@ -11,7 +11,7 @@ const SMALLEST_SUBGROUP = 4;
  * Without: a tree in shared memory.
  */
 export function workgroupReduction(
-  gpu: Gpu,
+  gpu: DeviceTraits,
   workgroupSize: number,
   name: string,
   { type = 'f32', op = 'add' }: { type?: 'f32' | 'vec2f' | 'vec4f'; op?: 'add' | 'max' } = {},

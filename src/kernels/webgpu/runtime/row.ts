@@ -1,5 +1,5 @@
 import { type ElementType, elementsOf, maxOf, sumOf, times } from './elements.js';
-import type { Gpu } from './gpu.js';
+import type { DeviceTraits } from './program.js';
 
 /** Below this many elements a thread, a row is held in registers: it is read once however often a kernel passes over it. */
 const MOST_REGISTERS = 8;
@@ -46,7 +46,7 @@ export class Row {
 
   /** @param length Floats in a row. */
   constructor(
-    gpu: Gpu,
+    gpu: DeviceTraits,
     readonly length: number,
     { inputs = 1, stride = length, streamed = false }: RowOptions = {},
   ) {

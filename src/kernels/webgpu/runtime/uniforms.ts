@@ -1,6 +1,5 @@
-import type { Binding } from './bindings.js';
 import { NumbersMap } from './numbers_map.js';
-import type { UniformType } from './program.js';
+import type { Binding, UniformType } from './program.js';
 
 /** How many sets of values a program's uniforms are remembered by. */
 const CAPACITY = 1024;
