@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { registerWebGPUBackend, rmsNorm, train } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
-import { expectClose, expectError } from '../support/golden.js';
+import { expectClose, expectError, expectNoLeak } from '../support/golden.js';
 
 /** Saved tensors, in JavaScript's memory. */
 type Saved = Array<{ name: string; shape: number[]; values: Float32Array | Int32Array }>;
@@ -58,6 +58,23 @@ if (backendName === 'webgpu') {
       );
       expect(tf.backend()).to.equal(backend);
     });
+
+    if (typeof document !== 'undefined') {
+      it('keeps the textures of images until their commands are submitted', async () => {
+        await expectNoLeak(async () => {
+          const reds = [10, 200, 90, 30].map((red) => {
+            const canvas = document.createElement('canvas');
+            [canvas.width, canvas.height] = [8, 8];
+            const context = canvas.getContext('2d')!;
+            context.fillStyle = `rgb(${red}, 0, 0)`;
+            context.fillRect(0, 0, 8, 8);
+            return tf.tidy(() => tf.max(tf.slice(tf.browser.fromPixels(canvas), [0, 0, 0], [8, 8, 1])));
+          });
+          for (const [i, red] of reds.entries()) await expectClose(red, [[10, 200, 90, 30][i]!], 0, `image ${i}`);
+          tf.dispose(reds);
+        });
+      });
+    }
   });
 }
 
