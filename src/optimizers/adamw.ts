@@ -249,11 +249,11 @@ function checkGradients(variableGradients: NamedTensorMap | NamedTensor[]): Upda
     const variable = engine().registeredVariables[name];
     if (!variable) throw new Error(`${OP}: there is no variable '${name}'`);
     if (!gradient) continue;
-    const wanted = `a float32 tensor of shape [${variable.shape}]`;
-    if (variable.dtype !== 'float32') fail(OP, `variable '${name}'`, wanted, variable);
+    const wanted = () => `a float32 tensor of shape [${variable.shape}]`;
+    if (variable.dtype !== 'float32') fail(OP, `variable '${name}'`, wanted(), variable);
     if (gradient.isDisposed) throw new Error(`${OP}: the gradient of '${name}' is a tensor that was disposed`);
     if (gradient.dtype !== 'float32' || !util.arraysEqual(gradient.shape, variable.shape)) {
-      fail(OP, `the gradient of '${name}'`, wanted, gradient);
+      fail(OP, `the gradient of '${name}'`, wanted(), gradient);
     }
     if (seen.has(name)) throw new Error(`${OP}: there are two gradients of '${name}'`);
     seen.add(name);

@@ -34,7 +34,7 @@ import {
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import type { CrossEntropyAttrs } from '../kernel_names.js';
-import { sumOfRow } from './rows.js';
+import { flatten, sumOfRow } from './rows.js';
 
 /** Farther than any logit from 0. */
 const FAR = 3e38;
@@ -184,9 +184,6 @@ export function crossEntropyTotals(
   return results;
 }
 
-/** [..., V] → [rows, V] */
-const flat = (logits: Tensor, labels: Tensor) => reshape(logits, [labels.size, logits.shape[logits.rank - 1]!]);
-
 interface Inputs {
   logits: Tensor;
   labels: Tensor;
@@ -204,7 +201,7 @@ export const crossEntropy: KernelFunc = ({ inputs, attrs }) =>
     const { logits, labels, weight } = inputs as unknown as Inputs;
     const attributes = attrs as unknown as CrossEntropyAttrs;
     const stats = crossEntropyStats(labels, logits.shape[logits.rank - 1]!, weight, attributes);
-    const rows = crossEntropyRows(flat(logits, labels), labels, weight, stats, attributes);
+    const rows = crossEntropyRows(flatten(logits), labels, weight, stats, attributes);
     const [loss, ...extras] = crossEntropyTotals(rows, labels.shape, stats, attributes);
     const packed = stack([stats.loss, stats.z, stats.count, stats.weightSum]);
     return [loss, reshape(rows.lse, labels.shape), packed, ...extras];
@@ -217,6 +214,6 @@ export const crossEntropyGrad: KernelFunc = ({ inputs, attrs }) =>
     const [loss, z, count, weights] = unstack(packed) as [Tensor, Tensor, Tensor, Tensor];
     const weightSum = weight ? weights : scalar(logits.shape[logits.rank - 1]!);
     const stats: Stats = { loss, z, count, weightSum };
-    const d = crossEntropyRowsGrad(flat(logits, labels), labels, weight, lse, stats, dy, attributes);
+    const d = crossEntropyRowsGrad(flatten(logits), labels, weight, lse, stats, dy, attributes);
     return reshape(d, logits.shape);
   });

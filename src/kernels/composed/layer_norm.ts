@@ -1,6 +1,6 @@
-import { add, type KernelFunc, mul, reshape, rsqrt, square, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { add, type KernelFunc, mul, reshape, rsqrt, square, sub, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import type { LayerNormAttrs } from '../kernel_names.js';
-import { sumOverRows } from './rows.js';
+import { meanOfRows, sumOverRows } from './rows.js';
 
 export const layerNorm: KernelFunc = ({ inputs, attrs }) => {
   const { x, gamma, beta } = inputs as { x: Tensor; gamma: Tensor; beta: Tensor };
@@ -30,8 +30,3 @@ export const layerNormGrad: KernelFunc = ({ inputs }) => {
     return [dx, sumOverRows(mul(dy, normalized)), sumOverRows(dy)];
   });
 };
-
-/** [..., C] → [..., 1]. */
-function meanOfRows(x: Tensor): Tensor {
-  return mul(sum(x, -1, true), 1 / x.shape[x.rank - 1]!);
-}

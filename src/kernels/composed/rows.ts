@@ -1,4 +1,15 @@
-import { pad, reshape, sum, type Tensor, zeros } from '@tensorflow/tfjs-core';
+import { mul, pad, reshape, sum, type Tensor, zeros } from '@tensorflow/tfjs-core';
+
+/** [..., C] → [rows, C]. */
+export function flatten(x: Tensor): Tensor {
+  const columns = x.shape[x.rank - 1]!;
+  return reshape(x, [x.size / columns, columns]);
+}
+
+/** The mean over the last dimension: [..., C] → [..., 1]. */
+export function meanOfRows(x: Tensor): Tensor {
+  return mul(sum(x, -1, true), 1 / x.shape[x.rank - 1]!);
+}
 
 /** The sum over all dimensions but the last: [..., C] → [C]. */
 export function sumOverRows(x: Tensor): Tensor {

@@ -10,7 +10,7 @@ import {
   type CrossEntropyRows,
   crossEntropyGradient,
   crossEntropyLoss,
-  crossEntropyStats,
+  crossEntropyResults,
   crossEntropyTotals,
 } from './cross_entropy_rows.js';
 import { Gpu } from './runtime/gpu.js';
@@ -26,21 +26,11 @@ export const crossEntropyConfig: KernelConfig = {
   backendName: 'webgpu',
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { logits, labels, weight } = inputs as unknown as CrossEntropyInputs;
-    const attributes = attrs as unknown as CrossEntropyAttrs;
     const gpu = Gpu.of(backend);
-    const call = rowsOf({ logits, labels, weight }, attributes);
-    const { returnTokenAccuracy, returnPredictedTokens, reduction } = attributes;
-    const predicts = returnTokenAccuracy || returnPredictedTokens;
-    const results = {
-      stats: crossEntropyStats(gpu, call),
-      loss: gpu.output(labels.shape),
-      lse: gpu.output(labels.shape),
-      predictedTokens: predicts ? gpu.output(labels.shape, 'int32') : undefined,
-    };
+    const call = rowsOf({ logits, labels, weight }, attrs as unknown as CrossEntropyAttrs);
+    const results = crossEntropyResults(gpu, call);
     crossEntropyLoss(gpu, call, results, logits);
     const [loss, ...others] = crossEntropyTotals(gpu, call, results);
-    if (reduction !== 'none') gpu.release(results.loss);
-    if (!returnPredictedTokens) gpu.release(results.predictedTokens);
     return [loss!, results.lse, results.stats, ...others];
   },
 };

@@ -290,15 +290,6 @@ function specOf({ vocabulary, stride, weight, attrs, tokenScaled }: CrossEntropy
   };
 }
 
-/** Records the sums that every row's loss and gradient are divided by, [4]. */
-export function crossEntropyStats(gpu: Gpu, { rows, vocabulary, labels, weight, attrs }: CrossEntropyRows): TensorInfo {
-  const stats = gpu.output([4]);
-  const { ignoreIndex, reduction, numItemsInBatch } = attrs;
-  const uniforms = { rows, ignoreIndex, isMean: reduction === 'mean' ? 1 : 0, numItemsInBatch };
-  gpu.run(statsProgram, { weighted: weight !== undefined, vocabulary }, { labels, weight, stats }, uniforms, 1);
-  return stats;
-}
-
 /** The tensors of all rows that `crossEntropyLoss` fills, chunk by chunk. */
 export interface CrossEntropyResults {
   readonly stats: TensorInfo;
@@ -306,6 +297,28 @@ export interface CrossEntropyResults {
   readonly lse: TensorInfo;
   readonly predictedTokens?: TensorInfo;
   readonly tokenScale?: TensorInfo;
+}
+
+/** Records the sums that every row's loss and gradient are divided by, [4]. */
+function crossEntropyStats(gpu: Gpu, { rows, vocabulary, labels, weight, attrs }: CrossEntropyRows): TensorInfo {
+  const stats = gpu.output([4]);
+  const { ignoreIndex, reduction, numItemsInBatch } = attrs;
+  const uniforms = { rows, ignoreIndex, isMean: reduction === 'mean' ? 1 : 0, numItemsInBatch };
+  gpu.run(statsProgram, { weighted: weight !== undefined, vocabulary }, { labels, weight, stats }, uniforms, 1);
+  return stats;
+}
+
+/** Records `stats`, and makes the tensors that `crossEntropyLoss` fills. */
+export function crossEntropyResults(gpu: Gpu, call: CrossEntropyRows): CrossEntropyResults {
+  const { shape } = call.labels;
+  const { returnTokenAccuracy, returnPredictedTokens } = call.attrs;
+  return {
+    stats: crossEntropyStats(gpu, call),
+    loss: gpu.output(shape),
+    lse: gpu.output(shape),
+    predictedTokens: returnTokenAccuracy || returnPredictedTokens ? gpu.output(shape, 'int32') : undefined,
+    tokenScale: call.tokenScaled ? gpu.output(shape) : undefined,
+  };
 }
 
 /** Records the losses of `count` rows from `firstRow` on, whose logits are given. */
@@ -341,7 +354,10 @@ export function crossEntropyGradient(
   gpu.run(gradProgram, spec, { logits, labels, lse, stats, dy, weight, tokenScale, dlogits }, uniforms, count);
 }
 
-/** Records what is returned of the rows' results: loss, then zLoss, tokenAccuracy and predictedTokens as asked for. */
+/**
+ * Records what is returned of the rows' results, and gives back what only led to it: loss, then zLoss, tokenAccuracy and
+ * predictedTokens as asked for.
+ */
 export function crossEntropyTotals(
   gpu: Gpu,
   call: CrossEntropyRows,
@@ -362,5 +378,7 @@ export function crossEntropyTotals(
   if (attrs.returnZLoss) results.push(total('zLoss', lse));
   if (attrs.returnTokenAccuracy) results.push(total('tokenAccuracy', predictedTokens!));
   if (attrs.returnPredictedTokens) results.push(predictedTokens!);
+  else gpu.release(predictedTokens);
+  if (!perRow) gpu.release(loss);
   return results;
 }

@@ -9,7 +9,7 @@ import {
   type CrossEntropyRows,
   crossEntropyGradient,
   crossEntropyLoss,
-  crossEntropyStats,
+  crossEntropyResults,
   crossEntropyTotals,
 } from './cross_entropy_rows.js';
 import { type MatmulOperand, matmul, workspaceSize } from './matmul/matmul.js';
@@ -41,7 +41,7 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { x, weight, labels, bias, classWeight, dy } = inputs as unknown as FusedLinearCrossEntropyInputs;
     const attributes = attrs as unknown as FusedLinearCrossEntropyAttrs;
-    const { useTokenScaling, chunkSize, gradients, returnTokenAccuracy, returnPredictedTokens } = attributes;
+    const { useTokenScaling, chunkSize, gradients } = attributes;
     const gpu = Gpu.of(backend);
     const [rows, hidden] = asRows(x.shape);
     const vocabulary = weight.shape[0]!;
@@ -55,21 +55,14 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
       attrs: attributes,
       tokenScaled: useTokenScaling,
     };
-    const predicts = returnTokenAccuracy || returnPredictedTokens;
-    const results = {
-      stats: crossEntropyStats(gpu, call),
-      loss: gpu.output(labels.shape),
-      lse: gpu.output(labels.shape),
-      predictedTokens: predicts ? gpu.output(labels.shape, 'int32') : undefined,
-      tokenScale: useTokenScaling ? gpu.output(labels.shape) : undefined,
-    };
+    const results = crossEntropyResults(gpu, call);
     const dx = gradients ? gpu.output(x.shape) : undefined;
     const dweight = gradients ? gpu.output(weight.shape) : undefined;
     const dbias = gradients && bias ? gpu.output(bias.shape) : undefined;
 
     const chunk = chooseChunkSize(gpu, rows, stride * 4, chunkSize);
     const logits = gpu.output([chunk, stride]);
-    // One for all chunks: what is given back within a submission is not used again before the next.
+    // One for all chunks: on tfjs's own device what is given back is not used again before the next submission.
     const workspace = gradients ? gpu.output([workspaceSize(chunk, hidden, vocabulary)]) : undefined;
     for (let first = 0; first < Math.max(rows, 1); first += Math.max(chunk, 1)) {
       const count = Math.min(chunk, rows - first);
@@ -95,8 +88,6 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
 
     const totals = crossEntropyTotals(gpu, call, results);
     gpu.release(logits, workspace, results.stats, results.lse, results.tokenScale);
-    if (attributes.reduction !== 'none') gpu.release(results.loss);
-    if (!returnPredictedTokens) gpu.release(results.predictedTokens);
     return [...totals, dx, dweight, dbias].filter((output): output is TensorInfo => output !== undefined);
   },
 };

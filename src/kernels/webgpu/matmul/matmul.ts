@@ -31,10 +31,8 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   const threads = threadsOf(tile);
   const a = new OperandLoader('a', spec.a, tile, threads / 2, kTail);
   const b = new OperandLoader('b', spec.b, tile, threads / 2, kTail);
-  const laneRows = 32 / tile.laneColumns;
-  const warpColumns = tile.columns / (tile.laneColumns * tile.threadColumns);
-  const rowQuads = tile.threadRows / 4;
-  const columnQuads = tile.threadColumns / 4;
+  const { lanes: laneRows, steps: rowQuads } = a.spread;
+  const { lanes: laneColumns, steps: columnQuads, warps: warpColumns } = b.spread;
   const type = vectors ? 'vec4f' : 'f32';
   const operandType = (operand: OperandSpec): StorageType => (operand.vectors ? 'vec4f' : 'f32');
 
@@ -104,10 +102,10 @@ ${epilogueDeclarations(epilogue, type)}`,
   let warp = thread / 32u;
   let warpRow = warp / ${warpColumns}u;
   let warpColumn = warp % ${warpColumns}u;
-  let laneRow = lane / ${tile.laneColumns}u;
-  let laneColumn = lane % ${tile.laneColumns}u;
+  let laneRow = lane / ${laneColumns}u;
+  let laneColumn = lane % ${laneColumns}u;
   let rowQuad = warpRow * ${laneRows * rowQuads}u + laneRow;
-  let columnQuad = warpColumn * ${tile.laneColumns * columnQuads}u + laneColumn;
+  let columnQuad = warpColumn * ${laneColumns * columnQuads}u + laneColumn;
   ${times(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
   ${times(tile.threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
 
@@ -120,7 +118,7 @@ ${epilogueDeclarations(epilogue, type)}`,
     ${multiply}
   }
 
-  ${times(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * tile.laneColumns}u;`)}
+  ${times(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * laneColumns}u;`)}
   ${times(rowQuads, (i) =>
     times(
       4,

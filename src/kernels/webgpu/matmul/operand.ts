@@ -26,7 +26,7 @@ export class OperandLoader {
   private readonly units: number;
   private readonly quads: number;
   /** How the tile's quads are shared out: to `warps`, `steps` of each thread, and `lanes` side by side. */
-  private readonly spread: { readonly lanes: number; readonly steps: number; readonly warps: number };
+  readonly spread: { readonly lanes: number; readonly steps: number; readonly warps: number };
 
   constructor(
     /** `a` or `b`. */

@@ -1,3 +1,5 @@
+import { NumbersMap } from '../runtime/numbers_map.js';
+
 /**
  * How a workgroup covers a block of C: `rows` × `columns` outputs, `depth` terms of the sum at a time. A thread computes
  * `threadRows` × `threadColumns` outputs in registers; threads lie in warps of 32, `laneColumns` of them side by side.
@@ -87,11 +89,11 @@ export interface Plan {
   readonly slices: number;
 }
 
-const plans = new Map<string, Plan>();
+const plans = new NumbersMap<Plan>(4096);
 
 /** Chooses the tile and the split of the sum for a shape: those that should take the least time. */
 export function choosePlan(m: number, n: number, k: number): Plan {
-  const key = `${m},${n},${k}`;
+  const key = [m, n, k];
   const known = plans.get(key);
   if (known) return known;
   let best: Plan = { tile: TILES[0]!, slices: 1 };
@@ -106,7 +108,7 @@ export function choosePlan(m: number, n: number, k: number): Plan {
       }
     }
   }
-  plans.set(key, best);
+  plans.add(key, best);
   return best;
 }
 

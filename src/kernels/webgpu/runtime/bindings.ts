@@ -15,7 +15,7 @@ export class Bindings {
   private readonly known = new WeakMap<GPUBuffer, Binding>();
   private nextId = 0;
   private readonly groups = new NumbersMap<GPUBindGroup>(GROUP_CAPACITY);
-  private readonly constants = new Map<string, Binding>();
+  private readonly constants = new NumbersMap<Binding>(CONSTANTS_CAPACITY);
 
   constructor(
     private readonly backend: WebGPUBackendAccess,
@@ -24,14 +24,22 @@ export class Bindings {
 
   /** The tensor that a program reads by `name`. */
   read(program: CompiledProgram, name: string, info: TensorInfo | undefined): Binding {
-    return (info && this.constantOf(info)) ?? this.write(program, name, info);
+    const [given, data] = this.find(program, name, info);
+    return this.constantOf(given, data) ?? this.bind(program, name, given, data);
   }
 
   /** The tensor that a program writes by `name`. */
   write(program: CompiledProgram, name: string, info: TensorInfo | undefined): Binding {
+    return this.bind(program, name, ...this.find(program, name, info));
+  }
+
+  private find(program: CompiledProgram, name: string, info: TensorInfo | undefined): [TensorInfo, TensorData] {
     if (!info) throw new Error(`${program.name}: nothing is bound to '${name}'`);
+    return [info, this.backend.tensorMap.get(info.dataId)];
+  }
+
+  private bind(program: CompiledProgram, name: string, info: TensorInfo, data: TensorData): Binding {
     const { backend } = this;
-    const data = backend.tensorMap.get(info.dataId);
     const known = data.resource && this.known.get(data.resource as GPUBuffer);
     if (!known) {
       const bytes = util.sizeFromShape(info.shape) * 4;
@@ -74,27 +82,20 @@ export class Bindings {
    * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
    * each content. An upload would make a staging buffer, and end the pass, on every step.
    */
-  private constantOf({ dataId, shape }: TensorInfo): Binding | undefined {
-    const data = this.backend.tensorMap.get(dataId);
-    if (!isConstant(shape, data)) return undefined;
-    const { dtype, values } = data;
-    const key = `${dtype}:${Array.from(values!).join()}`;
-    let constant = this.constants.get(key);
-    if (!constant) {
-      const size = values!.length * 4;
-      const buffer = this.backend.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
-      const array = dtype === 'int32' ? Int32Array : Float32Array;
-      new array(buffer.getMappedRange()).set(values!);
-      buffer.unmap();
-      constant = this.bindingOf(buffer);
-      if (this.constants.size >= CONSTANTS_CAPACITY) this.constants.clear();
-      this.constants.set(key, constant);
-    }
+  private constantOf({ shape }: TensorInfo, { dtype, resource, values }: TensorData): Binding | undefined {
+    if (resource || !values || shape.length > 1 || dtype === 'bool') return undefined;
+    if (values.length === 0 || values.length > MOST_CONSTANTS) return undefined;
+    const isInteger = dtype === 'int32';
+    const key = [Number(isInteger), ...Array.from(values)];
+    const known = this.constants.get(key);
+    if (known) return known;
+    const size = values.length * 4;
+    const buffer = this.backend.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
+    const array = isInteger ? Int32Array : Float32Array;
+    new array(buffer.getMappedRange()).set(values);
+    buffer.unmap();
+    const constant = this.bindingOf(buffer);
+    this.constants.add(key, constant);
     return constant;
   }
-}
-
-function isConstant(shape: readonly number[], { dtype, resource, values }: TensorData): boolean {
-  if (resource || !values || shape.length > 1 || dtype === 'bool') return false;
-  return values.length > 0 && values.length <= MOST_CONSTANTS;
 }

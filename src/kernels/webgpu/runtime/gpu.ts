@@ -3,10 +3,11 @@ import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
 import { Bindings } from './bindings.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
 import type { DeviceTraits, Limits, ProgramFamily } from './program.js';
-import { UniformBuffers } from './uniforms.js';
+import { UniformBuffers, type UniformSlot } from './uniforms.js';
 
 /** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
+
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};
   for (const name in limits) numbers[name] = limits[name as keyof Limits] as number;
@@ -195,18 +196,18 @@ export class Gpu implements DeviceTraits {
     for (let i = 0; i < writes.length; i++) {
       bound.push(this.bindings.write(program, writes[i]!, tensors[reads.length + i]));
     }
-    if (!volatile) {
-      bound.push(this.uniforms.get(program.uniformLayout, values));
-      this.record(program, this.bindings.group(program, bound), values[0]!);
-      return;
-    }
+    bound.push(volatile ? this.volatileUniforms(program, values) : this.uniforms.get(program.uniformLayout, values));
+    this.record(program, this.bindings.group(program, bound), values[0]!);
+  }
+
+  private volatileUniforms({ uniformLayout }: CompiledProgram, values: readonly number[]): UniformSlot {
     const slot = this.uniforms.nextSlot(values.length);
     // The write would overtake commands that still wait to read what the slot holds.
     if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
-    this.uniforms.write(slot, program.uniformLayout, values);
-    bound.push(slot);
-    this.record(program, this.bindings.group(program, bound), values[0]!);
+    this.uniforms.write(slot, uniformLayout, values);
+    this.backend.ensureCommandEncoderReady();
     slot.usedBy = this.backend.commandEncoder;
+    return slot;
   }
 
   private submit(): void {

@@ -1,4 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { NumbersMap } from './numbers_map.js';
 import type { UniformType } from './program.js';
 
 /** The specialisation of a program over a group of tensors. */
@@ -22,8 +23,7 @@ export interface TensorGroup {
 const MOST_MEMBERS = 16;
 
 /** The groups of the lists of sizes that were seen: the same few in every step of a training. */
-const known = new Map<string, TensorGroup[]>();
-const CAPACITY = 64;
+const known = new NumbersMap<TensorGroup[]>(64);
 
 /**
  * Splits tensors into groups of at most `most`: a dispatch for each of hundreds of tensors would leave a large GPU idle
@@ -37,7 +37,7 @@ export function groupTensors(
   perWorkgroup: number,
 ): readonly TensorGroup[] {
   const sizes = tensors.map(({ shape }) => util.sizeFromShape(shape));
-  const key = `${most},${perWorkgroup}:${sizes.join()}`;
+  const key = [most, perWorkgroup, ...sizes];
   let groups = known.get(key);
   if (!groups) {
     const all = [...sizes.keys()];
@@ -46,8 +46,7 @@ export function groupTensors(
     const split = (numbers: number[], type: GroupSpec['type']) =>
       chunks(numbers, Math.min(most, MOST_MEMBERS)).map((members) => makeGroup(members, sizes, type, perWorkgroup));
     groups = [...split(vectors, 'vec4f'), ...split(scalars, 'f32')];
-    if (known.size >= CAPACITY) known.clear();
-    known.set(key, groups);
+    known.add(key, groups);
   }
   return groups;
 }
