@@ -4,15 +4,16 @@
  * Results are printed, and written as JSON, as they come.
  */
 import { InvalidArgumentError, Option, program } from 'commander';
+import { type Backend, backends } from '../examples/support/choose_backend.js';
 import { allCases } from './cases/all_cases.js';
-import { type BackendName, backendNames, openBackend } from './harness/backends.js';
+import { openBackend } from './harness/backends.js';
 import { measureLimits } from './harness/limits.js';
 import { type BenchReport, formatTable, writeReport } from './harness/report.js';
 import { runCase } from './harness/run_cases.js';
 
 interface Options {
   only?: string[];
-  backend: BackendName;
+  backend: Backend;
   quick?: boolean;
   stock: boolean;
   json: string;
@@ -74,7 +75,7 @@ async function main(options: Options): Promise<void> {
 program
   .name('bench')
   .option('--only <ops>', 'the ops to measure, with commas between them', parseNames)
-  .addOption(new Option('--backend <name>', "tfjs's backend").choices(backendNames).default('webgpu'))
+  .addOption(new Option('--backend <name>', "tfjs's backend").choices(backends).default('webgpu'))
   .option('--quick', 'small shapes, for a software GPU')
   .option('--stock <boolean>', 'whether to measure the stock variants, too', parseBoolean, true)
   .option('--json <file>', 'where the results go', 'out/bench.json')

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
+import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
 
 /** What a measurement needs of the backend that it measures. */
 export interface BenchDevice {
   readonly description: string;
   /** Waits until everything that was queued is done. `results` are the tensors of the last call. */
   wait(results: tf.Tensor[]): Promise<void>;
-  /** Has the backend submit its commands when this many have been collected. */
-  submitEvery(dispatches: number): void;
+  /** Has the backend submit its commands when this many have been collected; as it was registered without a number. */
+  submitEvery(dispatches?: number): void;
   /** The milliseconds that the device itself spends on what `queue` queues; undefined where there is no way to know. */
   deviceTime?(queue: () => void): Promise<number>;
   /** Bytes that tensors have on the device, and the most they have had since `resetPeak`. */
@@ -29,14 +30,7 @@ interface BufferManager {
   acquireBuffer(...args: unknown[]): GPUBuffer;
 }
 
-interface WebGPUBackendInternals {
-  device: GPUDevice;
-  bufferManager: BufferManager;
-  commandEncoder: GPUCommandEncoder | null;
-  ensureCommandEncoderReady(): void;
-  endComputePassEncoder(): void;
-  submitQueue(): void;
-}
+type WebGPUBackendInternals = WebGPUBackendAccess & { readonly bufferManager: BufferManager };
 
 /** Measures what tfjs's buffer manager allocates, which keeps a buffer for reuse after its tensor is gone. */
 class BufferMeter implements MemoryMeter {
@@ -74,6 +68,7 @@ export class WebGPUBenchDevice implements BenchDevice {
   readonly description: string;
   readonly memory: MemoryMeter;
   private readonly errors: string[] = [];
+  private readonly registeredBatch = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
 
   constructor(private readonly backend: WebGPUBackendInternals) {
     const { device } = backend;
@@ -88,7 +83,7 @@ export class WebGPUBenchDevice implements BenchDevice {
     await this.backend.device.queue.onSubmittedWorkDone();
   }
 
-  submitEvery(dispatches: number): void {
+  submitEvery(dispatches = this.registeredBatch): void {
     tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', dispatches);
   }
 

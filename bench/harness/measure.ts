@@ -82,11 +82,11 @@ export async function measure(
 
   // Until JavaScript is compiled, an idle device has raised its clocks, and a batch is as long as it should be.
   let calls = 1;
+  let estimate = once.all;
   for (const end = performance.now() + 1000 * seconds; performance.now() < end; ) {
-    const { all } = await batch(device, subject, calls);
-    calls = clamp(Math.round((batchMs * calls) / all), 1, MAX_CALLS);
+    estimate = (await batch(device, subject, calls)).all / calls;
+    calls = clamp(Math.round(batchMs / estimate), 1, MAX_CALLS);
   }
-  const estimate = (await batch(device, subject, calls)).all / calls;
   const batches = clamp(Math.floor((1000 * seconds) / (calls * estimate)), 1, 7);
   const times: Array<{ all: number; queue: number }> = [];
   for (let i = 0; i < batches; i++) times.push(await batch(device, subject, calls));

@@ -13,8 +13,8 @@ export interface RunOptions {
   maxBytes: number;
 }
 
-/** Dispatches that are submitted together: by registerWebGPUBackend and by tfjs itself. */
-const SUBMIT_EVERY = { ours: 128, stock: 15 };
+/** Dispatches that tfjs itself submits together. */
+const STOCK_SUBMIT_BATCH = 15;
 
 /** Relative errors above this are no rounding: a wrong kernel is often a fast one. */
 const TOLERANCE = 1e-4;
@@ -81,7 +81,7 @@ export async function runCase(
     const complain = which === 'ours' ? fail : note;
     let subject: Subject | undefined;
     try {
-      device.submitEvery(SUBMIT_EVERY[which]);
+      device.submitEvery(which === 'stock' ? STOCK_SUBMIT_BATCH : undefined);
       subject = make();
       // A whole model's step would not fit in memory without a submission, and its wall time is the one that counts.
       const onDevice = which === 'ours' && !totalMemory && result.limitMs !== undefined;

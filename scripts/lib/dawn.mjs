@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { findSwiftShader } from './browser.mjs';
 
 /** Makes a system without the Vulkan loader use the given copy, which Dawn then finds by its name. */
@@ -15,13 +16,19 @@ function preloadLibrary(file) {
 const hasGpu = () =>
   existsSync('/dev/dri') || existsSync('/dev/dxg') || readdirSync('/dev').some((name) => name.startsWith('nvidia'));
 
+/** Dawn: the addon in DAWN_NODE, where a machine has nothing else, or the npm package `webgpu`. */
+function loadDawn() {
+  const addon = process.env.DAWN_NODE;
+  return addon ? createRequire(addon)(addon) : import('webgpu');
+}
+
 /**
- * WebGPU in Node.js: Dawn from the npm package `webgpu`, put where a browser has it (navigator.gpu and the GPU…
+ * WebGPU in Node.js: Dawn, put where a browser has it (navigator.gpu and the GPU…
  * classes). To be called before @tensorflow/tfjs-backend-webgpu is imported, which looks for navigator.gpu then.
  * Uses the machine's GPU, or else Chromium's SwiftShader. VK_ICD_FILENAMES and VK_DRIVER_FILES overrule that.
  */
 export async function installWebGpu(options = []) {
-  const { create, globals } = await import('webgpu');
+  const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals);
   const linux = process.platform === 'linux';
   const swiftShader = linux ? await findSwiftShader() : undefined;
