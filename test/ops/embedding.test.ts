@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { embedding } from '../../src/index.js';
 import { Embedding, EmbeddingGrad } from '../../src/kernels/kernel_names.js';
-import { describeAgainstComposed, random } from '../support/against_composed.js';
+import { describeAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak } from '../support/golden.js';
 
@@ -86,17 +86,15 @@ describe('embedding', () => {
     tf.dispose([table, values, grads]);
   });
 
-  it('differentiates when its kernel is run by name', async () => {
-    await expectNoLeak(async () => {
-      const table = random([5, 4]);
-      const indices = tf.tensor1d([1, 3, 1], 'int32');
-      const run = (t: tf.Tensor) => tf.engine().runKernel(Embedding, { table: t, indices }, {}) as tf.Tensor;
-      const byName = tf.grad(run)(table);
-      const byOp = tf.grad((t) => embedding(t, indices))(table);
-      await expectClose(byName, byOp, 0);
-      tf.dispose([table, indices, byName, byOp]);
-    });
-  });
+  itDifferentiatesByName(
+    Embedding,
+    () => ({
+      inputs: { table: random([5, 4]) },
+      constants: { indices: tf.tensor1d([1, 3, 1], 'int32') },
+      attrs: {},
+    }),
+    ({ table, indices }) => embedding(table!, indices!),
+  );
 
   it('names what is wrong', () => {
     const table = tf.ones([5, 4]);

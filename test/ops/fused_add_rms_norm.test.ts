@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { fusedAddRmsNorm, rmsNorm } from '../../src/index.js';
 import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/kernel_names.js';
-import { describeRowsAgainstComposed, random } from '../support/against_composed.js';
+import { describeRowsAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
   describeGolden,
@@ -78,23 +78,14 @@ describe('fusedAddRmsNorm', () => {
     });
   });
 
-  it('differentiates when its kernel is run by name', async () => {
-    await expectNoLeak(async () => {
-      const [x, residual, gamma] = [random([3, 8]), random([3, 8], 2), random([8], 3)];
-      const run = (x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) => {
-        const outputs = tf.engine().runKernel(FusedAddRmsNorm, { x, residual, gamma }, { epsilon: 1e-6, offset: 0 });
-        return tf.sum((outputs as unknown as tf.Tensor[])[0]!);
-      };
-      const byName = tf.grads(run)([x, residual, gamma]);
-      const byOp = tf.grads((x, residual, gamma) => tf.sum(fusedAddRmsNorm(x, residual, gamma).y))([
-        x,
-        residual,
-        gamma,
-      ]);
-      for (const [i, gradient] of byName.entries()) await expectClose(gradient, byOp[i]!, 0);
-      tf.dispose([x, residual, gamma, byName, byOp]);
-    });
-  });
+  itDifferentiatesByName(
+    FusedAddRmsNorm,
+    () => ({
+      inputs: { x: random([3, 8]), residual: random([3, 8], 2), gamma: random([8], 3) },
+      attrs: { epsilon: 1e-6, offset: 0 },
+    }),
+    ({ x, residual, gamma }) => fusedAddRmsNorm(x!, residual!, gamma!).y,
+  );
 
   it('differentiates where nothing uses the sum', async () => {
     await expectNoLeak(async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { rmsNorm } from '../../src/index.js';
 import { RmsNorm, RmsNormGrad } from '../../src/kernels/kernel_names.js';
-import { describeRowsAgainstComposed, random } from '../support/against_composed.js';
+import { describeRowsAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
 
@@ -35,17 +35,11 @@ describe('rmsNorm', () => {
     });
   });
 
-  it('differentiates when its kernel is run by name', async () => {
-    await expectNoLeak(async () => {
-      const x = random([3, 8]);
-      const run = (t: tf.Tensor) =>
-        tf.sum((tf.engine().runKernel(RmsNorm, { x: t }, { epsilon: 1e-6, offset: 0 }) as unknown as tf.Tensor[])[0]!);
-      const byName = tf.grad(run)(x);
-      const byOp = tf.grad((t) => tf.sum(rmsNorm(t)))(x);
-      await expectClose(byName, byOp, 0);
-      tf.dispose([x, byName, byOp]);
-    });
-  });
+  itDifferentiatesByName(
+    RmsNorm,
+    () => ({ inputs: { x: random([3, 8]) }, attrs: { epsilon: 1e-6, offset: 0 } }),
+    ({ x }) => rmsNorm(x!),
+  );
 
   it('names what is wrong', () => {
     const x = tf.ones([2, 8]);

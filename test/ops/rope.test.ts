@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { rope } from '../../src/index.js';
 import { Rope } from '../../src/kernels/kernel_names.js';
-import { describeAgainstComposed, random, smallOddSize } from '../support/against_composed.js';
+import { describeAgainstComposed, itDifferentiatesByName, random, smallOddSize } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
 
@@ -51,20 +51,15 @@ describe('rope', () => {
     });
   });
 
-  it('differentiates when its kernel is run by name', async () => {
-    await expectNoLeak(async () => {
-      const [q, k] = [random([1, 2, 3, 4]), random([1, 2, 3, 4], 2)];
-      const [cos, sin] = [random([1, 3, 4], 3), random([1, 3, 4], 4)];
-      const run = (t: tf.Tensor) => {
-        const rotated = tf.engine().runKernel(Rope, { q: t, k, cos, sin }, { transposed: false });
-        return (rotated as unknown as tf.Tensor[])[0]!;
-      };
-      const byName = tf.grad(run)(q);
-      const byOp = tf.grad((t) => rope(t, k, cos, sin).q)(q);
-      await expectClose(byName, byOp, 0);
-      tf.dispose([q, k, cos, sin, byName, byOp]);
-    });
-  });
+  itDifferentiatesByName(
+    Rope,
+    () => ({
+      inputs: { q: random([1, 2, 3, 4]) },
+      constants: { k: random([1, 2, 3, 4], 2), cos: random([1, 3, 4], 3), sin: random([1, 3, 4], 4) },
+      attrs: { transposed: false },
+    }),
+    ({ q, k, cos, sin }) => rope(q!, k!, cos!, sin!).q,
+  );
 
   it('names what is wrong', () => {
     const [q, odd] = [tf.ones([3, 2, 5, 8]), tf.ones([3, 2, 5, 7])];

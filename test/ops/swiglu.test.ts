@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import { swiglu } from '../../src/index.js';
 import { Swiglu, SwigluGrad } from '../../src/kernels/kernel_names.js';
-import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
+import {
+  describeAgainstComposed,
+  itDifferentiatesByName,
+  oddSize,
+  random,
+  smallOddSize,
+} from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
 
@@ -50,19 +56,11 @@ describe('swiglu', () => {
     });
   });
 
-  it('differentiates when its kernel is run by name', async () => {
-    await expectNoLeak(async () => {
-      const gate = random([3, 7]);
-      const up = random([3, 7], 2);
-      const run = (a: tf.Tensor, b: tf.Tensor) =>
-        tf.engine().runKernel(Swiglu, { gate: a, up: b }, attrs) as unknown as tf.Tensor;
-      const byName = tf.grads(run)([gate, up]);
-      const byOp = tf.grads((a, b) => swiglu(a!, b!, attrs))([gate, up]);
-      await expectClose(byName[0]!, byOp[0]!, 0);
-      await expectClose(byName[1]!, byOp[1]!, 0);
-      tf.dispose([gate, up, byName, byOp]);
-    });
-  });
+  itDifferentiatesByName(
+    Swiglu,
+    () => ({ inputs: { gate: random([3, 7]), up: random([3, 7], 2) }, attrs }),
+    ({ gate, up }) => swiglu(gate!, up!, attrs),
+  );
 
   it('names what is wrong', () => {
     const gate = tf.ones([2, 8]);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import '../../src/index.js';
 import { composedKernel, runKernel } from '../../src/kernels/run_kernel.js';
 import { backendName, tf } from './backend.js';
-import { expectClose, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from './golden.js';
+import { expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from './golden.js';
 
 /** Where kernels go wrong: one, primes, no multiple of four, multiples, and one past a workgroup. */
 export const oddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 13, 31, 32, 33, 64, 97, 128, 129, 257, 1025);
@@ -69,6 +69,39 @@ export function describeRowsAgainstComposed(
       }
     });
   }
+}
+
+/**
+ * Defines a test that a kernel which is run by its name has the gradients of its op, bit for bit, in all of `inputs`.
+ *
+ * @param makeCall Makes the call; `constants` are the inputs that have no gradient.
+ * @param op The op on the same tensors: the kernel's first output.
+ */
+export function itDifferentiatesByName(
+  kernelName: string,
+  makeCall: () => KernelCall & { constants?: Record<string, tf.Tensor> },
+  op: (tensors: Record<string, tf.Tensor>) => tf.Tensor,
+): void {
+  it('differentiates when its kernel is run by name', async () => {
+    await expectNoLeak(async () => {
+      const { inputs, constants = {}, attrs } = makeCall();
+      const names = Object.keys(inputs);
+      const gradients = (f: (tensors: Record<string, tf.Tensor>) => tf.Tensor) =>
+        tf.tidy(() => {
+          const ofList = (...tensors: tf.Tensor[]) =>
+            f({ ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])), ...constants });
+          const list = Object.values(inputs);
+          return tf.grads(ofList)(list, random(ofList(...list).shape, 9));
+        });
+      const byName = gradients((tensors) => {
+        const outputs = tf.engine().runKernel(kernelName, tensors, attrs as tf.NamedAttrMap) as tf.Tensor | tf.Tensor[];
+        return Array.isArray(outputs) ? outputs[0]! : outputs;
+      });
+      const byOp = gradients(op);
+      for (const [i, gradient] of byName.entries()) await expectClose(gradient, byOp[i]!, 0, names[i]);
+      tf.dispose([inputs, constants, byName, byOp]);
+    });
+  });
 }
 
 /** A random tensor from a seed, uniform in [-1, 1): the same on every backend. */

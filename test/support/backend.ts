@@ -16,10 +16,11 @@ export type Target = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu' | 'webgpu-shared' 
 /** tfjs's name of the backend under test. */
 export const backendName = { 'webgpu-shared': 'webgpu', node: 'cpu' }[target as string] ?? target;
 
-/** The WebGPU device of the backend; only on WebGPU. */
-export function webgpuDevice(): GPUDevice {
-  return (tf.backend() as unknown as { device: GPUDevice }).device;
-}
+/** The backend under test with what is private in it; only on WebGPU. */
+export const webgpuBackend = (): WebGPUBackendAccess => tf.backend() as unknown as WebGPUBackendAccess;
+
+/** Its device. */
+export const webgpuDevice = (): GPUDevice => webgpuBackend().device;
 
 /** Makes the backend under test the current one. A root hook calls it before the first test. */
 export async function ready(): Promise<void> {
@@ -50,12 +51,17 @@ function checkDevice(device: GPUDevice): void {
 // promises that a test does not await.
 const strayErrors: unknown[] = [];
 
+/** Submits what is recorded; only on WebGPU. */
+export function submit(): void {
+  const backend = webgpuBackend();
+  backend.endComputePassEncoder();
+  if (backend.commandEncoder) backend.submitQueue();
+}
+
 /** Waits for what the test began, until its stray errors are here. */
 async function settle(): Promise<void> {
   if (backendName === 'webgpu') {
-    const backend = tf.backend() as unknown as WebGPUBackendAccess;
-    backend.endComputePassEncoder();
-    if (backend.commandEncoder) backend.submitQueue();
+    submit();
     await webgpuDevice().queue.onSubmittedWorkDone();
   }
   await new Promise((resolve) => setTimeout(resolve));

@@ -1,22 +1,12 @@
 /** For the specs of the WebGPU runtime. */
 
-import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
 import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { tf, webgpuDevice } from './backend.js';
 
 export const gpu = (): Gpu => Gpu.of(tf.backend());
 
-export const webgpuBackend = (): WebGPUBackendAccess => tf.backend() as unknown as WebGPUBackendAccess;
-
 /** A tensor of what a program wrote. */
 export const toTensor = (info: tf.TensorInfo): tf.Tensor => tf.engine().makeTensorFromTensorInfo(info);
-
-/** Submits what is recorded, so that buffers of disposed tensors are given back. */
-export function submit(): void {
-  const backend = webgpuBackend();
-  backend.endComputePassEncoder();
-  if (backend.commandEncoder) backend.submitQueue();
-}
 
 type Method = 'createComputePipeline' | 'createBuffer' | 'createBindGroup';
 

@@ -1,7 +1,6 @@
 import { expect } from 'chai';
-import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
+import { backendName, submit, target, tf, webgpuBackend, webgpuDevice } from '../support/backend.js';
 import { expectNoLeak } from '../support/golden.js';
-import { submit, webgpuBackend } from '../support/webgpu.js';
 
 /** The members that `WebGPUBackendAccess` names; a version of tfjs that changes one fails here, not in training. */
 if (backendName === 'webgpu') {

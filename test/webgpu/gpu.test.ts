@@ -4,9 +4,9 @@ import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backe
 import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { defineProgram, type Limits } from '../../src/kernels/webgpu/runtime/program.js';
 import { random } from '../support/against_composed.js';
-import { backendName, target, tf, webgpuDevice } from '../support/backend.js';
+import { backendName, submit, target, tf, webgpuBackend, webgpuDevice } from '../support/backend.js';
 import { expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
-import { countCalls, gpu, submit, toTensor, webgpuBackend } from '../support/webgpu.js';
+import { countCalls, gpu, toTensor } from '../support/webgpu.js';
 
 const fillProgram = defineProgram('testFill', ({ size }: { size: number }) => ({
   workgroupSize: 1,
