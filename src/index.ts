@@ -1,16 +1,20 @@
 import './register.js';
 
-export { type RegisterWebGPUBackendOptions, registerWebGPUBackend } from './backend/register_webgpu_backend.js';
+export {
+  type RegisterWebGPUBackendOptions,
+  registerWebGPUBackend,
+  type WebGPUBackend,
+} from './backend/register_webgpu_backend.js';
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
-export type { CrossEntropyResult, CrossEntropyReturn } from './ops/cross_entropy_options.js';
-export { embedding } from './ops/embedding.js';
+export type { CrossEntropyOptions, CrossEntropyResult, CrossEntropyReturn } from './ops/cross_entropy_options.js';
+export { type EmbeddingConfig, embedding } from './ops/embedding.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
-export { type RopeResult, rope } from './ops/rope.js';
+export { type RopeConfig, type RopeResult, rope } from './ops/rope.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';
 export * as train from './optimizers/train.js';

@@ -1,13 +1,23 @@
-import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import {
+  engine,
   env,
   findBackend,
   findBackendFactory,
+  type KernelBackend,
   registerBackend,
   removeBackend,
   setBackend,
 } from '@tensorflow/tfjs-core';
-import { type ConfigOf, defaultsOf, integer, object, oneOf, resolveConfig } from '../checks/config_schema.js';
+import {
+  type ConfigOf,
+  defaultsOf,
+  flag,
+  integer,
+  object,
+  oneOf,
+  type ResolvedConfig,
+  resolveConfig,
+} from '../checks/config_schema.js';
 import type { WebGPUBackendAccess } from '../kernels/webgpu/runtime/backend_access.js';
 
 const schema = {
@@ -21,6 +31,8 @@ const schema = {
   powerPreference: oneOf(['high-performance', 'low-power'], 'high-performance'),
   /** Dispatches that are collected before they are submitted to the queue. Default 128; tfjs's own is 15. */
   submitBatchSize: integer(128, { min: 1 }),
+  /** Replaces a backend that is registered already and works. Default false. */
+  force: flag(),
 } as const;
 
 /** Options of {@link registerWebGPUBackend}. */
@@ -31,32 +43,68 @@ const defaults = defaultsOf(schema);
 /** Features that the device gets where the adapter has them. */
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
 
+/** tfjs's WebGPU backend, as far as its users need it. */
+export interface WebGPUBackend extends KernelBackend {
+  readonly device: GPUDevice;
+}
+
 /**
  * Registers tfjs's own WebGPU backend, under its name `webgpu`, on a device with every feature that this library uses and
  * the adapter's full limits, and makes it the current backend. The device that tfjs makes by itself works too, but has no
  * `subgroups`.
  *
- * Called again, for instance after the device was lost, it replaces the backend; the tensors of the old one are gone.
+ * Called again, as React's StrictMode and hot reloading do, it gives the backend that is there, which goes on. It replaces
+ * the backend where its device was lost, or with `force`, or with another `device`; the tensors of the old one are gone then.
  *
  * @returns The backend. Its `device` may be shared with other code.
  * @throws If there is no WebGPU, no adapter, or the package @tensorflow/tfjs-backend-webgpu is not installed.
  */
 export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptions): Promise<WebGPUBackend> {
-  const { gpu, adapter, device, powerPreference, submitBatchSize } = resolveConfig(
-    'registerWebGPUBackend',
-    schema,
-    defaults,
-    options,
-  );
+  const config = resolveConfig('registerWebGPUBackend', schema, defaults, options);
+  const registered = earlierCalls.then(() => register(config));
+  earlierCalls = registered.catch(() => {});
+  return registered;
+}
+
+/** Calls wait for the ones before them, so that two at a time do not both make a device. */
+let earlierCalls: Promise<unknown> = Promise.resolve();
+
+async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBackend> {
+  const { gpu, adapter, device, powerPreference, submitBatchSize, force } = config;
+  const live = liveBackend();
+  if (live && !force && (!device || device === live.device)) {
+    await setBackend('webgpu');
+    return live;
+  }
   provideNavigatorGpu(gpu);
   const { WebGPUBackend } = await importBackend();
   const made = device ? { device, info: adapter?.info } : await makeDevice(adapter, powerPreference);
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
-  registerBackend('webgpu', () => reusingBuffers(new WebGPUBackend(made.device, info as GPUAdapterInfo)), 3);
+  registerBackend('webgpu', () => mark(reusingBuffers(new WebGPUBackend(made.device, info as GPUAdapterInfo))), 3);
   await setBackend('webgpu');
   return findBackend('webgpu') as WebGPUBackend;
+}
+
+/** Marks the backends made here, also for another copy of this module. */
+const STATE = Symbol.for('tfjs-liger.backend');
+
+type Marked = WebGPUBackend & { [STATE]?: { lost: boolean } };
+
+function mark(backend: WebGPUBackend): WebGPUBackend {
+  const state = { lost: false };
+  backend.device.lost.then(() => {
+    state.lost = true;
+  });
+  return Object.defineProperty(backend, STATE, { value: state });
+}
+
+/** The backend that was made here, while it works. */
+function liveBackend(): WebGPUBackend | undefined {
+  // Not findBackend(), which would start tfjs's own.
+  const backend = engine().registry.webgpu as Marked | undefined;
+  return backend?.[STATE]?.lost === false ? backend : undefined;
 }
 
 /**
@@ -65,7 +113,7 @@ export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptio
  * seldom a new buffer. Textures are not safe to reuse, since images are copied into them ahead of the recorded commands.
  */
 function reusingBuffers(backend: WebGPUBackend): WebGPUBackend {
-  const access = backend as unknown as WebGPUBackendAccess;
+  const access = backend as WebGPUBackend & WebGPUBackendAccess;
   const owned: WebGPUBackendAccess['commandQueueOwnedIds'] = {
     add: () => {},
     has: (dataId) => access.commandEncoder !== null && access.tensorMap.get(dataId).resource instanceof GPUTexture,

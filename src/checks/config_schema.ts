@@ -1,5 +1,5 @@
 import { Tensor, type TensorLike } from '@tensorflow/tfjs-core';
-import { fail, show } from './errors.js';
+import { fail, show, withArticle } from './errors.js';
 
 /** One option of an op: what it may be, and what it is when it is not given. */
 export interface Option<T> {
@@ -116,7 +116,7 @@ export function tensor(
 ): Option<Tensor | TensorLike | undefined> {
   return {
     default: undefined,
-    expected: `a ${dtype} tensor of shape [${shape}]`,
+    expected: `${withArticle(dtype)} tensor of shape [${shape}]`,
     shape,
     dtype,
     accepts: (value) =>
@@ -155,18 +155,40 @@ export function defaultsOf<S extends ConfigSchema>(schema: S): ResolvedConfig<S>
   return Object.fromEntries(Object.entries(schema).map(([key, option]) => [key, option.default])) as ResolvedConfig<S>;
 }
 
+/** Options' names in PyTorch, Keras and Liger-Kernel, in lower case, that no likeness leads from to those they have here. */
+const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  betas: ['beta1', 'beta2'],
+  ceweight: ['classWeight'],
+  eps: ['epsilon'],
+  globalclipnorm: ['clipNorm'],
+  layernormeps: ['epsilon'],
+  lr: ['learningRate'],
+  maxgradnorm: ['clipNorm'],
+  maxnorm: ['clipNorm'],
+  rmsnormeps: ['epsilon'],
+};
+
+const plain = (name: string) => name.replace(/[_-]/g, '').toLowerCase();
+
 function suggestion(key: string, known: readonly string[]): string {
-  const plain = (name: string) => name.replace(/[_-]/g, '').toLowerCase();
-  let best: string | undefined;
+  if (known.length === 0) return '; this op has no options';
+  const meant = meantBy(key, known);
+  return meant.length > 0
+    ? `; did you mean ${meant.map((name) => `'${name}'`).join(' and ')}?`
+    : `; the options are ${known.join(', ')}`;
+}
+
+/** The options that an unknown one stands for: by its name elsewhere, or else by its letters. */
+function meantBy(key: string, known: readonly string[]): readonly string[] {
+  const here = OTHER_NAMES[plain(key)];
+  if (here?.every((name) => known.includes(name))) return here;
+  let best = '';
   let bestDistance = Infinity;
   for (const name of known) {
     const distance = editDistance(plain(key), plain(name));
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }
-  if (best === undefined) return '; this op has no options';
-  return bestDistance <= Math.max(2, best.length / 3)
-    ? `; did you mean '${best}'?`
-    : `; the options are ${known.join(', ')}`;
+  return bestDistance <= Math.max(2, best.length / 3) ? [best] : [];
 }
 
 /** Levenshtein's distance. */

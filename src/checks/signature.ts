@@ -1,6 +1,6 @@
 import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, tidy, util } from '@tensorflow/tfjs-core';
 import { type ConfigSchema, defaultsOf, type ResolvedConfig, resolveConfig } from './config_schema.js';
-import { fail, show } from './errors.js';
+import { fail, show, withArticle } from './errors.js';
 
 /** What an op says of one of its positional tensors. */
 export interface Argument {
@@ -82,7 +82,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
       const value = values[name];
       if (value === undefined || value === null) {
         if (argument.optional) continue;
-        fail(op, name, `a ${argument.dtype} tensor`, value);
+        fail(op, name, `${withArticle(argument.dtype)} tensor`, value);
       }
       shapes.match(name, argument.shape, this.shapeOf(name, value, argument.dtype), value);
     }
@@ -97,13 +97,19 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
   private shapeOf(name: string, value: unknown, dtype: 'float32' | 'int32'): readonly number[] {
     if (value instanceof Tensor) {
       if (value.isDisposed) throw new Error(`${this.op}: ${name} is a tensor that was disposed`);
-      if (value.dtype !== dtype) fail(this.op, name, `a ${dtype} tensor`, value);
+      if (value.dtype !== dtype) this.refuseType(name, value, dtype);
       return value.shape;
     }
     if (typeof value === 'number' || typeof value === 'boolean') return [];
     if (ArrayBuffer.isView(value)) return [(value as Float32Array).length];
-    if (!Array.isArray(value)) fail(this.op, name, `a ${dtype} tensor or an array of numbers`, value);
+    if (!Array.isArray(value)) fail(this.op, name, `${withArticle(dtype)} tensor or an array of numbers`, value);
     return shapeOfArray(value);
+  }
+
+  /** Labels and indices are often float32, tfjs's default: rounding them unasked could hide a mistake. */
+  private refuseType(name: string, value: Tensor, dtype: 'float32' | 'int32'): never {
+    const cast = dtype === 'int32' ? `${name}.toInt()` : `${name}.toFloat()`;
+    throw new Error(`${this.op}: ${name} must be ${withArticle(dtype)} tensor, but got ${show(value)}; pass ${cast}`);
   }
 }
 

@@ -277,6 +277,8 @@ export interface FusedLinearCrossEntropyInputs {
   dy?: TensorInfo;
 }
 export interface FusedLinearCrossEntropyAttrs extends CrossEntropyAttrs {
+  /** Whether weight, and dweight, is [H, V] instead of [V, H]. */
+  transposeWeight: boolean;
   /** Multiplies each token's loss by the probability of its label, which counts as a constant. */
   useTokenScaling: boolean;
   /** Tokens in a chunk; 0 to choose by memory. */

@@ -1,9 +1,10 @@
 import type { Tensor, TensorContainer, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, tensor } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
-import { CrossEntropy } from '../kernels/kernel_names.js';
+import { CrossEntropy, type Reduction } from '../kernels/kernel_names.js';
 import { runKernel } from '../kernels/run_kernel.js';
 import {
+  type CrossEntropyOptions,
   type CrossEntropyReturn,
   crossEntropyAttrs,
   crossEntropyOptions,
@@ -11,18 +12,24 @@ import {
 } from './cross_entropy_options.js';
 import { checkRange } from './label_range.js';
 
+const ownOptions = {
+  /** A weight for each class, [V]. Not differentiable. */
+  weight: tensor(['V']),
+} as const;
 const signature = new Signature(
   'crossEntropy',
   { logits: float32('...', 'V'), labels: int32('...') },
-  {
-    /** A weight for each class, [V]. Not differentiable. */
-    weight: tensor(['V']),
-    ...crossEntropyOptions,
-  },
+  { ...ownOptions, ...crossEntropyOptions },
 );
 
 /** Options of {@link crossEntropy}. */
-export interface CrossEntropyConfig extends ConfigOf<typeof signature.options> {}
+export interface CrossEntropyConfig<
+  R extends Reduction = Reduction,
+  Z extends boolean = boolean,
+  A extends boolean = boolean,
+  P extends boolean = boolean,
+> extends ConfigOf<typeof ownOptions>,
+    CrossEntropyOptions<R, Z, A, P> {}
 
 /**
  * Cross entropy between logits and integer labels, with label smoothing, z-loss and softcapping in the same pass. The
@@ -37,11 +44,16 @@ export interface CrossEntropyConfig extends ConfigOf<typeof signature.options> {
  * @param labels `[...]`, int32.
  * @returns The loss, or an object with it and what the `returnX` options ask for. Differentiable in the logits.
  */
-export function crossEntropy<const C extends CrossEntropyConfig = Record<never, never>>(
+export function crossEntropy<
+  R extends Reduction = 'mean',
+  Z extends boolean = false,
+  A extends boolean = false,
+  P extends boolean = false,
+>(
   logits: Tensor | TensorLike,
   labels: Tensor | TensorLike,
-  config?: C,
-): CrossEntropyReturn<C> {
+  config?: CrossEntropyConfig<R, Z, A, P>,
+): CrossEntropyReturn<R, Z, A, P> {
   const result = signature.call({ logits, labels }, config, ({ tensors, config: options, sizes }) => {
     checkRange(signature.op, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
     const attrs = crossEntropyAttrs(options);
@@ -49,5 +61,5 @@ export function crossEntropy<const C extends CrossEntropyConfig = Record<never, 
     const [loss, , , ...extras] = runKernel(CrossEntropy, { logits, labels, weight }, attrs);
     return crossEntropyResult(loss!, extras, attrs) as TensorContainer;
   });
-  return result as CrossEntropyReturn<C>;
+  return result as CrossEntropyReturn<R, Z, A, P>;
 }

@@ -26,7 +26,24 @@ export const crossEntropyOptions = {
 
 type Options = ConfigOf<typeof crossEntropyOptions>;
 
-/** What a cross entropy returns with a `returnX` option. */
+/** Those options, for a given reduction and given `return…` flags, which the type of the result follows from. */
+export interface CrossEntropyOptions<
+  R extends Reduction = Reduction,
+  Z extends boolean = boolean,
+  A extends boolean = boolean,
+  P extends boolean = boolean,
+> extends Options {
+  /** 'mean' over the labels that count, by their weights where classes have some; 'sum'; or 'none', one loss a token. */
+  reduction?: R;
+  /** Also returns zLoss, the part of the loss that is the z-loss. Not differentiable. Default false. */
+  returnZLoss?: Z;
+  /** Also returns tokenAccuracy, the share of labels that count whose logit is the largest. Default false. */
+  returnTokenAccuracy?: A;
+  /** Also returns predictedTokens, int32: the first class with the largest logit, -1 where the label is ignored. Default false. */
+  returnPredictedTokens?: P;
+}
+
+/** What a cross entropy returns with a `return…` option. */
 export interface CrossEntropyResult<L extends Tensor = Tensor> {
   /** A scalar, or the labels' shape for the reduction 'none'. */
   loss: L;
@@ -38,24 +55,26 @@ export interface CrossEntropyResult<L extends Tensor = Tensor> {
   predictedTokens?: Tensor;
 }
 
-/** The result's type for a config's type: the loss alone, or an object when something more is asked for. */
-export type CrossEntropyReturn<C> = C extends
-  | { returnZLoss: true }
-  | { returnTokenAccuracy: true }
-  | { returnPredictedTokens: true }
-  ? CrossEntropyResult<LossOf<C>> & Returned<C>
-  : LossOf<C>;
+/**
+ * The type of the result: the loss alone, or an object when something more is asked for; either where the flags' types leave
+ * it open.
+ */
+export type CrossEntropyReturn<R, Z, A, P> = [Z | A | P] extends [false]
+  ? LossOf<R>
+  : [Z] extends [true]
+    ? ResultOf<R, Z, A, P>
+    : [A] extends [true]
+      ? ResultOf<R, Z, A, P>
+      : [P] extends [true]
+        ? ResultOf<R, Z, A, P>
+        : LossOf<R> | CrossEntropyResult<LossOf<R>>;
 
-type LossOf<C> = C extends { reduction: 'none' }
-  ? Tensor
-  : C extends { reduction: 'mean' | 'sum' }
-    ? Scalar
-    : C extends { reduction: unknown }
-      ? Tensor
-      : Scalar;
-type Returned<C> = (C extends { returnZLoss: true } ? { zLoss: LossOf<C> } : unknown) &
-  (C extends { returnTokenAccuracy: true } ? { tokenAccuracy: LossOf<C> } : unknown) &
-  (C extends { returnPredictedTokens: true } ? { predictedTokens: Tensor } : unknown);
+type LossOf<R> = [R] extends ['mean' | 'sum'] ? Scalar : Tensor;
+
+type ResultOf<R, Z, A, P> = CrossEntropyResult<LossOf<R>> &
+  ([Z] extends [true] ? { zLoss: LossOf<R> } : unknown) &
+  ([A] extends [true] ? { tokenAccuracy: LossOf<R> } : unknown) &
+  ([P] extends [true] ? { predictedTokens: Tensor } : unknown);
 
 /** The kernel's attributes for an op's options. */
 export function crossEntropyAttrs(options: Options): CrossEntropyAttrs {

@@ -1,10 +1,14 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
+import type { ConfigOf } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
 import { Embedding } from '../kernels/kernel_names.js';
 import { runKernel } from '../kernels/run_kernel.js';
 import { checkRange } from './label_range.js';
 
 const signature = new Signature('embedding', { table: float32('V', 'C'), indices: int32('...') }, {});
+
+/** Options of {@link embedding}: there are none. */
+export interface EmbeddingConfig extends ConfigOf<typeof signature.options> {}
 
 /**
  * The rows of a table at some indices. The gradient sums the uses of each row in their order, so it repeats bit for bit,
@@ -19,8 +23,8 @@ const signature = new Signature('embedding', { table: float32('V', 'C'), indices
  * @param indices `[...]`, int32, in [0, V).
  * @returns `[..., C]`. Differentiable in the table.
  */
-export function embedding(table: Tensor | TensorLike, indices: Tensor | TensorLike): Tensor {
-  return signature.call({ table, indices }, undefined, ({ tensors, sizes }) => {
+export function embedding(table: Tensor | TensorLike, indices: Tensor | TensorLike, config?: EmbeddingConfig): Tensor {
+  return signature.call({ table, indices }, config, ({ tensors, sizes }) => {
     checkRange(signature.op, 'indices', tensors.indices, sizes.V!);
     const [y] = runKernel(Embedding, tensors, {});
     return y!;

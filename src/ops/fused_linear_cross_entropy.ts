@@ -12,9 +12,10 @@ import {
 import { residentValues } from '../backend/resident_values.js';
 import { type ConfigOf, flag, integer, tensor } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
-import { FusedLinearCrossEntropy, type FusedLinearCrossEntropyAttrs } from '../kernels/kernel_names.js';
+import { FusedLinearCrossEntropy, type FusedLinearCrossEntropyAttrs, type Reduction } from '../kernels/kernel_names.js';
 import { presentOnes, runKernel } from '../kernels/run_kernel.js';
 import {
+  type CrossEntropyOptions,
   type CrossEntropyReturn,
   crossEntropyAttrs,
   crossEntropyOptions,
@@ -22,24 +23,33 @@ import {
 } from './cross_entropy_options.js';
 import { checkRange } from './label_range.js';
 
-const signature = new Signature(
-  'fusedLinearCrossEntropy',
-  { x: float32('...', 'H'), weight: float32('V', 'H'), labels: int32('...') },
-  {
-    /** Added to the logits, [V]. */
-    bias: tensor(['V']),
-    /** A weight for each class, [V]. Not differentiable. */
-    classWeight: tensor(['V']),
-    ...crossEntropyOptions,
-    /** Multiplies each token's loss by the probability of its label, which counts as a constant. Default false. */
-    useTokenScaling: flag(),
-    /** Tokens whose logits exist at once. By default as many as fit about 200 MB. */
-    chunkSize: integer(undefined, { min: 1 }),
-  },
-);
+const ownOptions = {
+  /** Added to the logits, [V]. */
+  bias: tensor(['V']),
+  /** A weight for each class, [V]. Not differentiable. */
+  classWeight: tensor(['V']),
+  /** Takes the weight as [H, V] instead of [V, H]. Default false. */
+  transposeWeight: flag(),
+  /** Multiplies each token's loss by the probability of its label, which counts as a constant. Default false. */
+  useTokenScaling: flag(),
+  /** Tokens whose logits exist at once. By default as many as fit about 200 MB. */
+  chunkSize: integer(undefined, { min: 1 }),
+} as const;
+const options = { ...ownOptions, ...crossEntropyOptions };
+const OP = 'fusedLinearCrossEntropy';
+const x = float32('...', 'H');
+const labels = int32('...');
+const signature = new Signature(OP, { x, weight: float32('V', 'H'), labels }, options);
+const transposed = new Signature(OP, { x, weight: float32('H', 'V'), labels }, options);
 
 /** Options of {@link fusedLinearCrossEntropy}. */
-export interface FusedLinearCrossEntropyConfig extends ConfigOf<typeof signature.options> {}
+export interface FusedLinearCrossEntropyConfig<
+  R extends Reduction = Reduction,
+  Z extends boolean = boolean,
+  A extends boolean = boolean,
+  P extends boolean = boolean,
+> extends ConfigOf<typeof ownOptions>,
+    CrossEntropyOptions<R, Z, A, P> {}
 
 type Inputs = { x: Tensor; weight: Tensor; labels: Tensor; bias?: Tensor; classWeight?: Tensor };
 
@@ -52,21 +62,28 @@ type Inputs = { x: Tensor; weight: Tensor; labels: Tensor; bias?: Tensor; classW
  * Labels as in {@link crossEntropy}. `liger_fused_linear_cross_entropy` in Liger-Kernel.
  *
  * @param x Hidden states `[..., H]`.
- * @param weight The output layer `[V, H]`.
+ * @param weight The output layer `[V, H]`, or `[H, V]` with `transposeWeight`.
  * @param labels `[...]`, int32.
  * @returns The loss, or an object with it and what the `returnX` options ask for. Differentiable in x, weight and bias.
  */
-export function fusedLinearCrossEntropy<const C extends FusedLinearCrossEntropyConfig = Record<never, never>>(
+export function fusedLinearCrossEntropy<
+  R extends Reduction = 'mean',
+  Z extends boolean = false,
+  A extends boolean = false,
+  P extends boolean = false,
+>(
   x: Tensor | TensorLike,
   weight: Tensor | TensorLike,
   labels: Tensor | TensorLike,
-  config?: C,
-): CrossEntropyReturn<C> {
-  const result = signature.call({ x, weight, labels }, config, ({ tensors, config: options, sizes }) => {
-    checkRange(signature.op, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
+  config?: FusedLinearCrossEntropyConfig<R, Z, A, P>,
+): CrossEntropyReturn<R, Z, A, P> {
+  const chosen = config?.transposeWeight === true ? transposed : signature;
+  const result = chosen.call({ x, weight, labels }, config, ({ tensors, config: options, sizes }) => {
+    checkRange(OP, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
     const { x, weight, labels, bias, classWeight } = tensors;
     const attrs: FusedLinearCrossEntropyAttrs = {
       ...crossEntropyAttrs(options),
+      transposeWeight: options.transposeWeight,
       useTokenScaling: options.useTokenScaling,
       chunkSize: options.chunkSize ?? 0,
       gradients: false,
@@ -78,7 +95,7 @@ export function fusedLinearCrossEntropy<const C extends FusedLinearCrossEntropyC
       : runKernel(FusedLinearCrossEntropy, inputs, attrs);
     return crossEntropyResult(loss!, extras, attrs) as TensorContainer;
   });
-  return result as CrossEntropyReturn<C>;
+  return result as CrossEntropyReturn<R, Z, A, P>;
 }
 
 /** The kernel's results, of which the loss is on the tape. */

@@ -1,4 +1,5 @@
 import type { Tensor, Tensor4D, TensorLike } from '@tensorflow/tfjs-core';
+import type { ConfigOf } from '../checks/config_schema.js';
 import { fail, show } from '../checks/errors.js';
 import { float32, Signature } from '../checks/signature.js';
 import { Rope, type RopeAttrs } from '../kernels/kernel_names.js';
@@ -14,6 +15,9 @@ const signature = new Signature(
   },
   {},
 );
+
+/** Options of {@link rope}: there are none. */
+export interface RopeConfig extends ConfigOf<typeof signature.options> {}
 
 /** What {@link rope} returns. */
 export interface RopeResult {
@@ -40,8 +44,9 @@ export function rope(
   k: Tensor | TensorLike,
   cos: Tensor | TensorLike,
   sin: Tensor | TensorLike,
+  config?: RopeConfig,
 ): RopeResult {
-  return signature.call({ q, k, cos, sin }, undefined, ({ tensors, sizes }) => {
+  return signature.call({ q, k, cos, sin }, config, ({ tensors, sizes }) => {
     checkSizes(tensors, sizes);
     const attrs: RopeAttrs = { transposed: false };
     const [rotatedQ, rotatedK] = runKernel(Rope, tensors, attrs);

@@ -81,6 +81,8 @@ export class AdamWOptimizer extends Optimizer {
 
   private readonly config: ResolvedConfig<typeof schema>;
   private readonly moments = new Map<string, Moments>();
+  /** Whether the moments are saved ones that no step has used yet. */
+  private loaded = false;
   /** Scalars of the step, see LigerAdamWStep. It remains from step to step, and so do the bind groups that it is in. */
   private step: Variable | undefined;
   private norm: Variable | undefined;
@@ -116,6 +118,7 @@ export class AdamWOptimizer extends Optimizer {
   override applyGradients(variableGradients: NamedTensorMap | NamedTensor[]): void {
     const updates = checkGradients(variableGradients);
     if (updates.length === 0) return;
+    this.adoptLoaded(updates);
     tidy(() => {
       const kept = updates.map((update) => this.momentsOf(update));
       const tensors: Tensor[] = [this.advance(updates.map(({ gradient }) => gradient))];
@@ -131,6 +134,20 @@ export class AdamWOptimizer extends Optimizer {
       for (const [i, target] of targets.entries()) assign(target, outputs[i]!);
     });
     this.incrementIterations();
+  }
+
+  /**
+   * Variables of a model that was loaded beside others are named anew, such as `dense/kernel_1`. Moments of which none has the
+   * name of a variable to update are then taken over in their order, if all their shapes agree.
+   */
+  private adoptLoaded(updates: readonly Update[]): void {
+    if (!this.loaded) return;
+    this.loaded = false;
+    const kept = [...this.moments.values()];
+    if (kept.length !== updates.length || updates.some(({ name }) => this.moments.has(name))) return;
+    if (!updates.every(({ variable }, i) => util.arraysEqual(kept[i]!.m.shape, variable.shape))) return;
+    this.moments.clear();
+    for (const [i, { name }] of updates.entries()) this.moments.set(name, kept[i]!);
   }
 
   /** The moments of a variable, which start at zero. */
@@ -203,23 +220,36 @@ export class AdamWOptimizer extends Optimizer {
     await this.extractIterations(weights);
     this.dispose();
     for (const [name, { m, v }] of pairs) this.moments.set(name, { m: m.variable(false), v: v.variable(false) });
+    this.loaded = true;
   }
 
-  /** The options, to make an optimizer like this one with `fromConfig`. A function cannot be saved, and is left out. */
+  /**
+   * The options, to make an optimizer like this one with `fromConfig`. A function cannot be saved, and is left out.
+   *
+   * Where tfjs-layers loads a model, it turns `layer_norm` into `layerNorm`, but not `{ name: 'layer_norm' }`.
+   */
   override getConfig(): serialization.ConfigDict {
     const { excludeFromWeightDecay: excluded, clipNorm, ...config } = this.config;
     return {
       ...config,
       ...(clipNorm !== undefined && { clipNorm }),
-      ...(Array.isArray(excluded) && { excludeFromWeightDecay: [...excluded] }),
+      ...(Array.isArray(excluded) && {
+        excludeFromWeightDecay: excluded.map((part: string) => (part.includes('_') ? { name: part } : part)),
+      }),
     };
   }
 
+  /** Makes an optimizer of what `getConfig` gave. */
   static override fromConfig<T extends serialization.Serializable>(
     cls: serialization.SerializableConstructor<T>,
-    config: serialization.ConfigDict,
+    { customObjects: _, ...config }: serialization.ConfigDict, // which tfjs-layers adds when it loads a model
   ): T {
-    return new cls(config);
+    const { excludeFromWeightDecay: excluded } = config;
+    if (!Array.isArray(excluded)) return new cls(config);
+    const names = (excluded as Array<string | { name: string }>).map((part) =>
+      typeof part === 'string' ? part : part.name,
+    );
+    return new cls({ ...config, excludeFromWeightDecay: names });
   }
 }
 

@@ -151,9 +151,12 @@ describe('crossEntropy', () => {
     );
     expectError(
       () => crossEntropy(logits, three),
-      /^crossEntropy: labels must have shape \[\.\.\.\] = \[2\] \(as logits says\), but got a int32 tensor of shape \[3\]$/,
+      /^crossEntropy: labels must have shape \[\.\.\.\] = \[2\] \(as logits says\), but got an int32 tensor of shape \[3\]$/,
     );
-    expectError(() => crossEntropy(logits, floats), /labels must be a int32 tensor/);
+    expectError(
+      () => crossEntropy(logits, floats),
+      /labels must be an int32 tensor, but got a float32 tensor of shape \[2\]; pass labels\.toInt\(\)$/,
+    );
     expectError(() => crossEntropy(empty, labels), /logits must be of a shape whose V is at least 1/);
     expectError(() => crossEntropy(logits, labels, { weight: [1, 2, 3] }), /weight must have shape \[V\] = \[4\]/);
     tf.dispose([logits, labels, three, floats, empty]);

@@ -101,7 +101,14 @@ describe('embedding', () => {
     const floats = tf.ones([3]);
     expectError(() => embedding(table, [0, 5]), /^embedding: indices must be in \[0, 5\), but got 5 at position 1$/);
     expectError(() => embedding(table, [[-1]]), /^embedding: indices must be in \[0, 5\), but got -1 at position 0$/);
-    expectError(() => embedding(table, floats), /^embedding: indices must be a int32 tensor, but got a float32 tensor/);
+    expectError(
+      () => embedding(table, floats),
+      /^embedding: indices must be an int32 tensor, but got a float32 tensor of shape \[3\]; pass indices\.toInt\(\)$/,
+    );
+    expectError(
+      () => embedding(table, [0], { axis: 0 } as never),
+      /^embedding: unknown option 'axis'; this op has no options$/,
+    );
     expectError(() => embedding(floats as never, [0]), /^embedding: table must have shape \[V,C\], but got/);
     tf.dispose([table, floats]);
   });

@@ -48,6 +48,7 @@ describe('fusedLinearCrossEntropy', () => {
         returnZLoss: true,
         returnTokenAccuracy: true,
         returnPredictedTokens: true,
+        transposeWeight: false,
         useTokenScaling: true,
         chunkSize,
         gradients: true,
@@ -73,6 +74,38 @@ describe('fusedLinearCrossEntropy', () => {
         await expectClose(fused.value, apart.value, OUTPUT_TOLERANCE, 'loss');
         for (const i of [0, 1, 2]) await expectClose(fused.grads[i]!, apart.grads[i]!, GRADIENT_TOLERANCE, `grad ${i}`);
         tf.dispose([x!, weight!, bias!, labels, fused as never, apart as never]);
+      });
+    });
+  }
+
+  for (const [rows, hidden, vocabulary] of [
+    [11, 6, 13],
+    [9, 8, 32],
+  ] as const) {
+    it(`takes a transposed weight of [${hidden}, ${vocabulary}]`, async () => {
+      await expectNoLeak(async () => {
+        const [x, weight, bias] = [random([rows, hidden]), random([vocabulary, hidden], 2), random([vocabulary], 3)];
+        const labels = labelsOf(rows, vocabulary);
+        const flipped = tf.transpose(weight);
+        for (const reduction of ['mean', 'none'] as const) {
+          const run = (weight: tf.Tensor, transposeWeight: boolean) =>
+            tf.valueAndGrads((x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
+              const config = { bias, reduction, transposeWeight, chunkSize: 4 };
+              return tf.sum(fusedLinearCrossEntropy(x, weight, labels, config));
+            })([x, weight, bias]);
+          const [actual, expected] = [run(flipped, true), run(weight, false)];
+          const dweight = tf.transpose(expected.grads[1]!);
+          await expectClose(actual.value, expected.value, OUTPUT_TOLERANCE, 'loss');
+          await expectClose(actual.grads[0]!, expected.grads[0]!, GRADIENT_TOLERANCE, 'dx');
+          await expectClose(actual.grads[1]!, dweight, GRADIENT_TOLERANCE, 'dweight');
+          await expectClose(actual.grads[2]!, expected.grads[2]!, GRADIENT_TOLERANCE, 'dbias');
+          tf.dispose([actual as never, expected as never, dweight]);
+        }
+        expectError(
+          () => fusedLinearCrossEntropy(x, weight, labels, { transposeWeight: true }),
+          /^fusedLinearCrossEntropy: weight must have shape \[H,V\] = /,
+        );
+        tf.dispose([x, weight, bias, labels, flipped]);
       });
     });
   }

@@ -61,7 +61,7 @@ describe('rmsNorm', () => {
       () => rmsNorm(x, short),
       /^rmsNorm: gamma must have shape \[C\] = \[8\] \(as x says\), but got a float32 tensor of shape \[7\]$/,
     );
-    expectError(() => rmsNorm(integers, gamma), /^rmsNorm: x must be a float32 tensor, but got a int32 tensor/);
+    expectError(() => rmsNorm(integers, gamma), /^rmsNorm: x must be a float32 tensor, but got an int32 tensor/);
     expectError(() => rmsNorm(disposed), /^rmsNorm: x is a tensor that was disposed$/);
     expectError(() => rmsNorm(undefined as never), /^rmsNorm: x must be a float32 tensor, but got undefined$/);
     tf.dispose([x, gamma, short, integers]);

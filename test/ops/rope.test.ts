@@ -74,6 +74,11 @@ describe('rope', () => {
     );
     expectError(() => rope(q, q, cos, two), /^rope: sin must have shape \[N,T,D\] = \[1,5,8\]/);
     expectError(() => rope(q, odd, cos, cos), /^rope: k must have shape \[B,Hk,T,D\] = \[3,2,5,8\]/);
+    expectError(
+      () => rope(q, q, cos, cos, { layout: 'bthd' } as never),
+      /^rope: unknown option 'layout'; this op has no options$/,
+    );
+    expectError(() => rope(q, q, cos, cos, 1 as never), /^rope: the config must be an object of options, but got 1$/);
     tf.dispose([q, odd, cos, two, oddCos]);
   });
 });

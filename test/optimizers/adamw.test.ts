@@ -360,6 +360,78 @@ describe('train.adamW', () => {
     });
   });
 
+  it('goes on in a model that was saved with its optimizer, to the same numbers', async () => {
+    await expectNoLeak(async () => {
+      const [x, y] = [random([12, 5]), random([12, 3], 2)];
+      const makeModel = () => {
+        const init = (seed: number) => tf.initializers.randomUniform({ minval: -1, maxval: 1, seed });
+        const dense = (units: number, seed: number, inputShape?: number[]) =>
+          tf.layers.dense({ units, inputShape, activation: 'tanh', kernelInitializer: init(seed) });
+        return tf.sequential({ layers: [dense(4, 3, [5]), dense(3, 4)] });
+      };
+      const excludeFromWeightDecay = ['dense_Dense', '/bias'];
+      const model = makeModel();
+      const optimizer = train.adamW({ learningRate: 0.05, weightDecay: 0.3, excludeFromWeightDecay });
+      model.compile({ loss: 'meanSquaredError', optimizer });
+      const trainOn = (model: tf.LayersModel) =>
+        model.fit(x, y, { epochs: 3, batchSize: 4, shuffle: false, verbose: 0 });
+      await trainOn(model);
+      let saved!: tf.io.ModelArtifacts;
+      // tfjs-layers leaves the number of steps, which it asked for, behind.
+      const { getWeights } = optimizer;
+      const asked: tf.Tensor[] = [];
+      optimizer.getWeights = async () => {
+        const weights = await getWeights.call(optimizer);
+        asked.push(weights[0]!.tensor);
+        return weights;
+      };
+      const keepArtifacts = tf.io.withSaveHandler(async (artifacts) => {
+        saved = JSON.parse(JSON.stringify({ ...artifacts, weightData: undefined })) as tf.io.ModelArtifacts;
+        saved.weightData = artifacts.weightData;
+        return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+      });
+      await model.save(keepArtifacts, { includeOptimizer: true });
+      const loaded = await tf.loadLayersModel(tf.io.fromMemory(saved));
+      const config = loaded.optimizer.getConfig();
+      expect(config).to.deep.equal(optimizer.getConfig());
+      expect(loaded.optimizer).to.be.instanceOf(train.AdamWOptimizer);
+      await trainOn(model);
+      await trainOn(loaded);
+      for (const [i, weight] of loaded.getWeights().entries()) await expectClose(weight, model.getWeights()[i]!, 0);
+      loaded.optimizer.dispose();
+      optimizer.dispose();
+      model.dispose();
+      loaded.dispose();
+      tf.dispose([x, y, asked]);
+    });
+  });
+
+  it('keeps saved moments for variables of other names only where all of them fit', async () => {
+    await expectNoLeak(async () => {
+      const first = makeVariables({ fitA: [3], fitB: [2, 2] });
+      const saving = train.adamW({ learningRate: 0.1 });
+      saving.applyGradients(first.gradients);
+      const weights = await saving.getWeights();
+      const momentsOf = async (shapes: Record<string, number[]>) => {
+        const { variables, gradients } = makeVariables(shapes);
+        const optimizer = train.adamW({ learningRate: 0.1 });
+        await optimizer.setWeights(weights);
+        optimizer.applyGradients(gradients);
+        const [iterations, ...moments] = await optimizer.getWeights();
+        const names = moments.map(({ name }) => name);
+        optimizer.dispose();
+        tf.dispose([variables, gradients, iterations!.tensor]);
+        return names;
+      };
+      expect(await momentsOf({ newA: [3], newB: [2, 2] })).to.deep.equal(['newA/m', 'newB/m', 'newA/v', 'newB/v']);
+      const both = ['fitA', 'fitB', 'newA', 'newB'];
+      const moments = [...both.map((name) => `${name}/m`), ...both.map((name) => `${name}/v`)];
+      expect(await momentsOf({ newA: [2, 2], newB: [3] })).to.deep.equal(moments);
+      saving.dispose();
+      tf.dispose([first as never, weights[0]!.tensor]);
+    });
+  });
+
   it('is a tf.Optimizer with a config', () => {
     const optimizer = train.adamW({ clipNorm: 1, excludeFromWeightDecay: ['bias'] });
     expect(optimizer).to.be.instanceOf(tf.Optimizer);

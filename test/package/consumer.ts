@@ -35,7 +35,8 @@ async function lastChange(folder: string): Promise<number> {
   return Math.max(0, ...times);
 }
 
-async function buildIfStale(): Promise<void> {
+/** Builds the package where its sources are newer. */
+export async function buildIfStale(): Promise<void> {
   const [built, changed] = await Promise.all(['dist', 'src'].map((folder) => lastChange(path.join(root, folder))));
   if (built! <= changed!) await execute('npm', ['run', 'build']);
 }

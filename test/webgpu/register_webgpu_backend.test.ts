@@ -79,11 +79,49 @@ if (backendName === 'webgpu') {
 }
 
 if (target === 'webgpu') {
+  describe('registerWebGPUBackend, called again', () => {
+    it('gives the backend that is there, whose reads go on', async () => {
+      await expectNoLeak(async () => {
+        const backend = tf.backend();
+        const y = tf.tidy(() => rmsNorm(tf.fill([2, 8], 3)));
+        const reading = y.data();
+        await tf.setBackend('cpu');
+        const backends = await Promise.all([registerWebGPUBackend(), registerWebGPUBackend({ submitBatchSize: 32 })]);
+        for (const again of backends) expect(again).to.equal(backend);
+        expect(tf.getBackend()).to.equal('webgpu');
+        expect(tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')).to.equal(128);
+        expect(await registerWebGPUBackend({ device: webgpuDevice() })).to.equal(backend);
+        await expectClose(await reading, Array(16).fill(1), 1e-6);
+        y.dispose();
+      });
+    });
+
+    it('replaces it when it is told to, and once where it is told twice at a time', async () => {
+      const device = webgpuDevice();
+      try {
+        const [forced, second] = await Promise.all([registerWebGPUBackend({ force: true }), registerWebGPUBackend()]);
+        expect(forced!.device).not.to.equal(device);
+        expect(second).to.equal(forced);
+        expect(tf.backend()).to.equal(forced);
+      } finally {
+        await registerWebGPUBackend({ device });
+      }
+      expect(webgpuDevice()).to.equal(device);
+    });
+
+    it('makes another where it was removed', async () => {
+      const device = webgpuDevice();
+      const backend = tf.backend();
+      tf.removeBackend('webgpu');
+      expect(await registerWebGPUBackend({ device })).not.to.equal(backend);
+    });
+  });
+
   describe('a lost WebGPU device', () => {
     it('gives a clear error, and training goes on with another device', async () => {
       const device = webgpuDevice();
       try {
-        await registerWebGPUBackend();
+        await registerWebGPUBackend({ force: true });
         expect(webgpuDevice()).not.to.equal(device);
         const whole = await trainGamma(5, {});
         const first = await trainGamma(3, {});
@@ -94,12 +132,12 @@ if (target === 'webgpu') {
         await lost.lost;
         expectError(
           () => rmsNorm(x),
-          /^The WebGPU device was lost \(destroyed: .*\)\. Its tensors are gone: call tf\.removeBackend\('webgpu'\) and registerWebGPUBackend\(\), then go on from saved weights\.$/,
+          /^The WebGPU device was lost \(destroyed: .*\)\. Its tensors are gone: call registerWebGPUBackend\(\) and go on from saved weights\.$/,
         );
         tf.dispose(x);
 
-        tf.removeBackend('webgpu');
         await registerWebGPUBackend();
+        expect(webgpuDevice()).not.to.equal(lost);
         const resumed = await trainGamma(2, first);
         await expectClose(resumed.gamma[0]!.values, whole.gamma[0]!.values, 0);
       } finally {

@@ -132,7 +132,7 @@ export function crossEntropyRows(
   };
 }
 
-/** The gradient of logits [rows, V], where the gradient of a row's loss is `dy` (a scalar, or one for each row). */
+/** The gradient of logits [rows, V] with lse [rows], where the gradient of a row's loss is `dy` (a scalar, or one for each row). */
 export function crossEntropyRowsGrad(
   logits: Tensor,
   labels: Tensor,
@@ -214,6 +214,7 @@ export const crossEntropyGrad: KernelFunc = ({ inputs, attrs }) =>
     const [loss, z, count, weights] = unstack(packed) as [Tensor, Tensor, Tensor, Tensor];
     const weightSum = weight ? weights : scalar(logits.shape[logits.rank - 1]!);
     const stats: Stats = { loss, z, count, weightSum };
-    const d = crossEntropyRowsGrad(flatten(logits), labels, weight, lse, stats, dy, attributes);
+    const rowLse = reshape(lse, [lse.size]);
+    const d = crossEntropyRowsGrad(flatten(logits), labels, weight, rowLse, stats, dy, attributes);
     return reshape(d, logits.shape);
   });

@@ -33,8 +33,9 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
   tidy(() => {
     const { x, weight, labels, bias, classWeight, dy } = inputs as unknown as Inputs;
     const attributes = attrs as unknown as FusedLinearCrossEntropyAttrs;
-    const { chunkSize, useTokenScaling, gradients, returnTokenAccuracy, returnPredictedTokens } = attributes;
-    const [vocabulary, hidden] = weight.shape;
+    const { chunkSize, useTokenScaling, transposeWeight, gradients } = attributes;
+    const { returnTokenAccuracy, returnPredictedTokens } = attributes;
+    const [vocabulary, hidden] = transposeWeight ? [weight.shape[1], weight.shape[0]] : weight.shape;
     const rows = labels.size;
     const chunk = chunkSize || Math.max(1, Math.floor(LOGITS_BUDGET / vocabulary));
     const stats = crossEntropyStats(labels, vocabulary, classWeight, attributes);
@@ -48,7 +49,7 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
         const count = Math.min(chunk, rows - first);
         const part = slice(tokens, [first, 0], [count, hidden]) as Tensor2D;
         const partLabels = slice(rowLabels, [first], [count]);
-        const product = matMul(part, weight, false, true);
+        const product = matMul(part, weight, false, !transposeWeight);
         const logits = bias ? add(product, bias) : product;
         const results = crossEntropyRows(logits, partLabels, classWeight, stats, attributes);
         const scale = useTokenScaling ? results.probability() : undefined;
@@ -60,7 +61,8 @@ export const fusedLinearCrossEntropy: KernelFunc = ({ inputs, attrs }) =>
         if (!gradients) return output;
         const upstream = scaled(rowDy ? slice(rowDy, [first], [count]) : scalar(1));
         const d = crossEntropyRowsGrad(logits, partLabels, classWeight, results.lse, stats, upstream, attributes);
-        const parts = [matMul(d as Tensor2D, weight), matMul(d as Tensor2D, part, true)];
+        const dweightPart = transposeWeight ? matMul(part, d, true) : matMul(d, part, true);
+        const parts = [matMul(d, weight, false, transposeWeight), dweightPart];
         return [...output, ...parts, ...(bias ? [sum(d, 0)] : [])];
       });
 

@@ -41,10 +41,10 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
   kernelFunc: ({ inputs, attrs, backend }) => {
     const { x, weight, labels, bias, classWeight, dy } = inputs as unknown as FusedLinearCrossEntropyInputs;
     const attributes = attrs as unknown as FusedLinearCrossEntropyAttrs;
-    const { useTokenScaling, chunkSize, gradients } = attributes;
+    const { useTokenScaling, transposeWeight, chunkSize, gradients } = attributes;
     const gpu = Gpu.of(backend);
     const [rows, hidden] = asRows(x.shape);
-    const vocabulary = weight.shape[0]!;
+    const vocabulary = weight.shape[transposeWeight ? 1 : 0]!;
     const stride = Math.ceil(vocabulary / 4) * 4;
     const call: CrossEntropyRows = {
       rows,
@@ -72,17 +72,29 @@ export const fusedLinearCrossEntropyConfig: KernelConfig = {
         stride: hidden,
         offset: first * hidden,
       });
-      const classes = (layout: MatmulOperand['layout']) => ({ tensor: weight, layout, stride: hidden });
+      /** The weight, for a sum over the hidden size or over the classes. */
+      const classes = (over: 'hidden' | 'classes'): MatmulOperand => {
+        const inner = transposeWeight ? 'classes' : 'hidden';
+        return {
+          tensor: weight,
+          layout: over === inner ? 'kInner' : 'kOuter',
+          stride: transposeWeight ? vocabulary : hidden,
+        };
+      };
       const slopes = (layout: MatmulOperand['layout']) => ({ tensor: logits, layout, stride });
-      matmul(gpu, count, vocabulary, hidden, tokens('kInner'), classes('kInner'), logits, { bias, cStride: stride });
+      matmul(gpu, count, vocabulary, hidden, tokens('kInner'), classes('hidden'), logits, { bias, cStride: stride });
       crossEntropyLoss(gpu, call, results, logits, first, count);
       if (!gradients) continue;
       crossEntropyGradient(gpu, call, results, { dlogits: logits, dy }, first, count);
       const accumulate = first > 0;
       const dxPart = { cOffset: first * hidden, workspace };
-      matmul(gpu, count, hidden, vocabulary, slopes('kInner'), classes('kOuter'), dx!, dxPart);
+      matmul(gpu, count, hidden, vocabulary, slopes('kInner'), classes('classes'), dx!, dxPart);
       const dweightPart = { epilogue: { accumulate } };
-      matmul(gpu, vocabulary, hidden, count, slopes('kOuter'), tokens('kOuter'), dweight!, dweightPart);
+      if (transposeWeight) {
+        matmul(gpu, hidden, vocabulary, count, tokens('kOuter'), slopes('kOuter'), dweight!, dweightPart);
+      } else {
+        matmul(gpu, vocabulary, hidden, count, slopes('kOuter'), tokens('kOuter'), dweight!, dweightPart);
+      }
       if (dbias) columnSum(gpu, logits, count, vocabulary, { stride, total: dbias, accumulate });
     }
 

@@ -259,7 +259,7 @@ export class Gpu implements DeviceTraits {
     if (!this.lost) return;
     throw new Error(
       `The WebGPU device was lost (${this.lost.reason}: ${this.lost.message}). Its tensors are gone: call ` +
-        `tf.removeBackend('webgpu') and registerWebGPUBackend(), then go on from saved weights.`,
+        'registerWebGPUBackend() and go on from saved weights.',
     );
   }
 }

@@ -1,0 +1,130 @@
+import { expect } from 'chai';
+import * as liger from '../../src/index.js';
+import { random } from '../support/against_composed.js';
+import { tf } from '../support/backend.js';
+import { expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
+
+/** How an op is called with some leading dimensions: shapes of what is differentiated, and the op on such tensors. */
+interface RankCase {
+  shapes(leading: number[]): number[][];
+  run(tensors: tf.Tensor[], leading: number[]): tf.Tensor;
+}
+
+const C = 5;
+/** Class numbers that differ from row to row. */
+const labelsOf = (leading: number[]) =>
+  tf.tensor(
+    Int32Array.from({ length: tf.util.sizeFromShape(leading) }, (_, i) => (3 * i + 1) % C),
+    leading,
+    'int32',
+  );
+
+const cases: Record<string, RankCase> = {
+  crossEntropy: {
+    shapes: (leading) => [[...leading, C]],
+    run: ([logits], leading) => liger.crossEntropy(logits!, labelsOf(leading), { labelSmoothing: 0.1 }),
+  },
+  'crossEntropy without reduction': {
+    shapes: (leading) => [[...leading, C]],
+    run: ([logits], leading) => liger.crossEntropy(logits!, labelsOf(leading), { reduction: 'none' }),
+  },
+  embedding: {
+    shapes: () => [[C, 4]],
+    run: ([table], leading) => liger.embedding(table!, labelsOf(leading)),
+  },
+  fusedAddRmsNorm: {
+    shapes: (leading) => [[...leading, C], [...leading, C], [C]],
+    run: ([x, residual, gamma]) => {
+      const { y, residual: sum } = liger.fusedAddRmsNorm(x!, residual!, gamma!);
+      return tf.add(y, sum);
+    },
+  },
+  fusedLinearCrossEntropy: {
+    shapes: (leading) => [[...leading, 4], [C, 4], [C]],
+    run: ([x, weight, bias], leading) =>
+      liger.fusedLinearCrossEntropy(x!, weight!, labelsOf(leading), { bias, chunkSize: 4 }),
+  },
+  'fusedLinearCrossEntropy without reduction': {
+    shapes: (leading) => [[...leading, 4], [C, 4], [C]],
+    run: ([x, weight, bias], leading) =>
+      liger.fusedLinearCrossEntropy(x!, weight!, labelsOf(leading), { bias, reduction: 'none' }),
+  },
+  geglu: {
+    shapes: (leading) => [
+      [...leading, C],
+      [...leading, C],
+    ],
+    run: ([gate, up]) => liger.geglu(gate!, up!),
+  },
+  layerNorm: {
+    shapes: (leading) => [[...leading, C], [C], [C]],
+    run: ([x, gamma, beta]) => liger.layerNorm(x!, gamma!, beta!, { epsilon: 0.1 }),
+  },
+  linear: {
+    shapes: (leading) => [[...leading, C], [4, C], [4]],
+    run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias }),
+  },
+  'linear with an activation': {
+    shapes: (leading) => [[...leading, C], [4, C], [4]],
+    run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
+  },
+  rmsNorm: {
+    shapes: (leading) => [[...leading, C], [C]],
+    run: ([x, gamma]) => liger.rmsNorm(x!, gamma!),
+  },
+  softmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.softmax(x!) },
+  swiglu: {
+    shapes: (leading) => [
+      [...leading, C],
+      [...leading, C],
+    ],
+    run: ([gate, up]) => liger.swiglu(gate!, up!),
+  },
+};
+
+/** The value and all gradients, flat. */
+function valueAndGradients({ shapes, run }: RankCase, leading: number[]): tf.Tensor[] {
+  return tf.tidy(() => {
+    const inputs = shapes(leading).map((shape, i) => random(shape, i + 1));
+    const { value, grads } = tf.valueAndGrads((...tensors: tf.Tensor[]) => {
+      const y = run(tensors, leading);
+      return tf.sum(tf.mul(y, random([y.size], 9).reshape(y.shape)));
+    })(inputs);
+    for (const [i, gradient] of grads.entries()) expect(gradient.shape).to.deep.equal(inputs[i]!.shape);
+    return [value, ...grads].map((tensor) => tf.reshape(tensor, [-1]));
+  });
+}
+
+describe('ops over any leading dimensions', () => {
+  it('are all tried', () => {
+    // rope's dimensions are all named.
+    const { registerWebGPUBackend: _, rope: __, train: ___, ...ops } = liger;
+    const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));
+    expect([...tried].sort()).to.deep.equal(Object.keys(ops).sort());
+  });
+
+  for (const [name, rankCase] of Object.entries(cases)) {
+    it(`${name}: values and gradients are those of its rows, for ranks 1 to 4`, async () => {
+      await expectNoLeak(async () => {
+        for (const [leading, rows] of [
+          [[], [1]],
+          [[2, 3], [6]],
+          [[1, 2, 3], [6]],
+        ] as const) {
+          const actual = valueAndGradients(rankCase, [...leading]);
+          const expected = valueAndGradients(rankCase, [...rows]);
+          for (const [i, tensor] of actual.entries()) {
+            const tolerance = i === 0 ? OUTPUT_TOLERANCE : GRADIENT_TOLERANCE;
+            await expectClose(
+              tensor,
+              expected[i]!,
+              tolerance,
+              `[${leading}] ${i === 0 ? 'value' : `gradient ${i - 1}`}`,
+            );
+          }
+          tf.dispose([actual, expected]);
+        }
+      });
+    });
+  }
+});
