@@ -105,7 +105,7 @@ describe('fusedAddRmsNorm', () => {
     const [x, gamma, short] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([2, 7])];
     expectError(
       () => fusedAddRmsNorm(x, x, gamma, { eps: 1 } as never),
-      /^fusedAddRmsNorm: unknown option 'eps'; the options are epsilon, offset$/,
+      /^fusedAddRmsNorm: unknown option 'eps'; did you mean 'epsilon'\?$/,
     );
     expectError(
       () => fusedAddRmsNorm(x, x, gamma, { epsilon: -1 }),

@@ -94,7 +94,7 @@ describe('softmax', () => {
     );
     expectError(
       () => softmax(integers),
-      /^softmax: x must be a float32 tensor, but got an int32 tensor of shape \[2,8\]$/,
+      /^softmax: x must be a float32 tensor, but got an int32 tensor of shape \[2,8\]; pass x\.toFloat\(\)$/,
     );
     expectError(() => softmax(undefined as never), /^softmax: x must be a float32 tensor, but got undefined$/);
     tf.dispose([x, scalar, integers]);
