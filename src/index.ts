@@ -6,7 +6,6 @@ export {
   type WebGPUBackend,
 } from './backend/register_webgpu_backend.js';
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
-export type { CrossEntropyOptions, CrossEntropyResult, CrossEntropyReturn } from './ops/cross_entropy_options.js';
 export { type EmbeddingConfig, embedding } from './ops/embedding.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
@@ -15,6 +14,11 @@ export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
 export { type RopeConfig, type RopeResult, rope } from './ops/rope.js';
+export type {
+  CrossEntropyOptions,
+  CrossEntropyResult,
+  CrossEntropyReturn,
+} from './ops/shared/cross_entropy_options.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';
 export * as train from './optimizers/train.js';

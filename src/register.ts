@@ -1,18 +1,23 @@
 /** The one module with a side effect: it registers the kernels, the gradients, and the optimizer for saved models. */
-import { getGradient, serialization } from '@tensorflow/tfjs-core';
-import { registerAllGradients } from './gradients/register_all_gradients.js';
-import { registerComposedKernels } from './kernels/composed/register_all_kernels.js';
-import { RmsNorm } from './kernels/kernel_names.js';
-import { registerComposedKernelsFor } from './kernels/run_kernel.js';
-import { registerWebGPUKernels } from './kernels/webgpu/register_all_kernels.js';
-import { AdamWOptimizer } from './optimizers/adamw.js';
+import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-core';
+import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
+import { registerGradientOf } from './engine/gradient.js';
+import { watchGradients } from './engine/tape.js';
+import * as gradients from './gradients/all.js';
+import * as composed from './kernels/composed/all.js';
+import { RmsNorm } from './kernels/contracts/rms_norm.js';
+import * as webgpu from './kernels/webgpu/all.js';
+import { AdamWOptimizer } from './optimizers/adam_w.js';
 
-// The ES and the CommonJS build may both be loaded, over one tfjs; the first registers.
-if (!getGradient(RmsNorm)) {
-  registerWebGPUKernels();
-  registerAllGradients();
+// The ES and the CommonJS build may both be loaded, over one tfjs; kernels and classes are then the first one's.
+const isFirst = !getGradient(RmsNorm.name);
+
+watchGradients();
+for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
+for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
+if (isFirst) {
+  for (const kernel of Object.values(webgpu)) registerKernel(kernel);
   serialization.registerClass(AdamWOptimizer);
 }
-registerComposedKernels();
 // So that tf.engine().runKernel finds them before any op has run. Another backend gets them at first use.
-for (const backendName of ['cpu', 'wasm', 'webgl', 'webgpu', 'tensorflow']) registerComposedKernelsFor(backendName);
+for (const backendName of ['cpu', 'wasm', 'webgl', 'webgpu', 'tensorflow']) registerFallbackKernels(backendName);

@@ -5,5 +5,7 @@ import { type BenchDevice, HostBenchDevice, WebGPUBenchDevice } from './device.j
 /** Makes `name` the current backend. */
 export async function openBackend(name: Backend): Promise<BenchDevice> {
   await useBackend(name);
-  return name === 'webgpu' ? new WebGPUBenchDevice(tf.backend() as never) : new HostBenchDevice(`${name} on Node.js`);
+  return name === 'webgpu'
+    ? new WebGPUBenchDevice(tf.backend() as tf.KernelBackend)
+    : new HostBenchDevice(`${name} on Node.js`);
 }

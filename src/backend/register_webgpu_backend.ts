@@ -18,7 +18,7 @@ import {
   type ResolvedConfig,
   resolveConfig,
 } from '../checks/config_schema.js';
-import type { WebGPUBackendAccess } from '../kernels/webgpu/runtime/backend_access.js';
+import { TfjsWebGPUBackend } from './tfjs_webgpu_backend.js';
 
 const schema = {
   /** Where adapters come from: `navigator.gpu` unless given. In Node.js, what `create([])` of the npm package `webgpu` returns. */
@@ -82,7 +82,12 @@ async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBa
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
-  registerBackend('webgpu', () => mark(reusingBuffers(new WebGPUBackend(made.device, info as GPUAdapterInfo))), 3);
+  const make = () => {
+    const backend = new WebGPUBackend(made.device, info as GPUAdapterInfo);
+    TfjsWebGPUBackend.of(backend).reuseBuffersAtOnce();
+    return mark(backend);
+  };
+  registerBackend('webgpu', make, 3);
   await setBackend('webgpu');
   return findBackend('webgpu') as WebGPUBackend;
 }
@@ -105,22 +110,6 @@ function liveBackend(): WebGPUBackend | undefined {
   // Not findBackend(), which would start tfjs's own.
   const backend = engine().registry.webgpu as Marked | undefined;
   return backend?.[STATE]?.lost === false ? backend : undefined;
-}
-
-/**
- * tfjs holds the buffer of a disposed tensor back until the commands that use it are submitted. They run in the order in which
- * they are recorded, uploads included, so a later command may write into it at once: a training step needs far less memory, and
- * seldom a new buffer. Textures are not safe to reuse, since images are copied into them ahead of the recorded commands.
- */
-function reusingBuffers(backend: WebGPUBackend): WebGPUBackend {
-  const access = backend as WebGPUBackend & WebGPUBackendAccess;
-  const owned: WebGPUBackendAccess['commandQueueOwnedIds'] = {
-    add: () => {},
-    has: (dataId) => access.commandEncoder !== null && access.tensorMap.get(dataId).resource instanceof GPUTexture,
-  };
-  // The backend makes a new set for each submission, in which it notes every tensor of every dispatch.
-  Object.defineProperty(backend, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
-  return backend;
 }
 
 /** tfjs's backend looks for `navigator.gpu` when it is imported and when it is made. */

@@ -7,10 +7,17 @@ export interface Option<T> {
   /** A phrase for error messages, such as `a number in [0, 1]`. */
   readonly expected: string;
   accepts(value: unknown): boolean;
-  /** The symbolic shape of a tensor option. */
-  readonly shape?: readonly string[];
-  readonly dtype?: 'float32' | 'int32';
 }
+
+/** An option that is a tensor. */
+export interface TensorOption extends Option<Tensor | TensorLike | undefined> {
+  /** Its shape in named dimensions; such as `['V']`. */
+  readonly shape: readonly string[];
+  readonly dtype: 'float32' | 'int32';
+}
+
+export const isTensorOption = (option: Option<unknown> | undefined): option is TensorOption =>
+  option !== undefined && 'shape' in option;
 
 export type ConfigSchema = Readonly<Record<string, Option<unknown>>>;
 
@@ -110,10 +117,7 @@ export function either<A, B>(first: Option<A>, second: Option<B>): Option<A | B>
 }
 
 /** An optional tensor, with dimensions named as in the op's other tensors. */
-export function tensor(
-  shape: readonly string[],
-  dtype: 'float32' | 'int32' = 'float32',
-): Option<Tensor | TensorLike | undefined> {
+export function tensor(shape: readonly string[], dtype: 'float32' | 'int32' = 'float32'): TensorOption {
   return {
     default: undefined,
     expected: `${withArticle(dtype)} tensor of shape [${shape}]`,

@@ -1,5 +1,12 @@
 import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, tidy, util } from '@tensorflow/tfjs-core';
-import { type ConfigSchema, defaultsOf, type ResolvedConfig, resolveConfig } from './config_schema.js';
+import {
+  type ConfigSchema,
+  defaultsOf,
+  isTensorOption,
+  type ResolvedConfig,
+  resolveConfig,
+  type TensorOption,
+} from './config_schema.js';
 import { fail, show, withArticle } from './errors.js';
 
 /** What an op says of one of its positional tensors. */
@@ -15,12 +22,16 @@ export interface Argument {
 
 export const float32 = (...shape: string[]): Argument => ({ shape, dtype: 'float32' });
 export const int32 = (...shape: string[]): Argument => ({ shape, dtype: 'int32' });
-export const optional = (argument: Argument): Argument => ({ ...argument, optional: true });
+export const optional = (argument: Argument): OptionalArgument => ({ ...argument, optional: true });
+
+interface OptionalArgument extends Argument {
+  readonly optional: true;
+}
 
 export interface Checked<Args extends Record<string, Argument>, S extends ConfigSchema> {
   /** The tensors, positional and optional ones, by name. */
-  readonly tensors: { [K in keyof Args]: Args[K]['optional'] extends true ? Tensor | undefined : Tensor } & {
-    [K in keyof S]: Tensor | undefined;
+  readonly tensors: { [K in keyof Args]: Args[K] extends OptionalArgument ? Tensor | undefined : Tensor } & {
+    [K in keyof S as S[K] extends TensorOption ? K : never]: Tensor | undefined;
   };
   readonly config: ResolvedConfig<S>;
   /** The sizes of the named dimensions. */
@@ -34,8 +45,12 @@ export interface Checked<Args extends Record<string, Argument>, S extends Config
  * every check has passed.
  */
 export class Signature<Args extends Record<string, Argument>, S extends ConfigSchema> {
+  /** Every signature that there is: what an op takes, as data, for the specs. */
+  static readonly all: Array<{ op: string; args: Readonly<Record<string, Argument>>; options: ConfigSchema }> = [];
+
   private readonly defaults: ResolvedConfig<S>;
-  private readonly tensorOptions: string[];
+  /** The positional tensors, then the optional ones of the config. */
+  private readonly tensors: ReadonlyArray<readonly [name: string, argument: Argument]>;
 
   constructor(
     readonly op: string,
@@ -43,7 +58,11 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     readonly options: S,
   ) {
     this.defaults = defaultsOf(options);
-    this.tensorOptions = Object.keys(options).filter((key) => options[key]!.shape);
+    const optionals = Object.entries(options).filter((entry): entry is [string, TensorOption] =>
+      isTensorOption(entry[1]),
+    );
+    this.tensors = [...Object.entries(args), ...optionals.map(([name, option]) => [name, optional(option)] as const)];
+    Signature.all.push(this);
   }
 
   /**
@@ -57,41 +76,24 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     config: unknown,
     body: (checked: Checked<Args, S>) => R,
   ): R {
-    const { resolved, shapes } = this.check(values, config);
+    const resolved = resolveConfig(this.op, this.options, this.defaults, config);
+    const given: Readonly<Record<string, unknown>> = { ...resolved, ...values };
+    const { sizes, leading = [] } = this.checkTensors(given);
     return tidy(this.op, () => {
       const tensors: Record<string, Tensor | undefined> = {};
-      for (const name in this.args) tensors[name] = convert(values[name], this.args[name]!.dtype);
-      for (const name of this.tensorOptions) {
-        tensors[name] = convert((resolved as Record<string, unknown>)[name], this.options[name]!.dtype!);
-      }
-      return body({
-        tensors: tensors as Checked<Args, S>['tensors'],
-        config: resolved,
-        sizes: shapes.sizes,
-        leading: shapes.leading ?? [],
-      });
+      for (const [name, { dtype }] of this.tensors) tensors[name] = convert(given[name], dtype);
+      return body({ tensors: tensors as Checked<Args, S>['tensors'], config: resolved, sizes, leading });
     });
   }
 
-  private check(values: { [K in keyof Args]: unknown }, config: unknown) {
-    const { op } = this;
-    const resolved = resolveConfig(op, this.options, this.defaults, config);
-    const shapes = new Shapes(op);
-    for (const name in this.args) {
-      const argument: Argument = this.args[name]!;
-      const value = values[name];
-      if (value === undefined || value === null) {
-        if (argument.optional) continue;
-        fail(op, name, `${withArticle(argument.dtype)} tensor`, value);
-      }
-      shapes.match(name, argument.shape, this.shapeOf(name, value, argument.dtype), value);
+  private checkTensors(given: Readonly<Record<string, unknown>>): Shapes {
+    const shapes = new Shapes(this.op);
+    for (const [name, { shape, dtype, optional }] of this.tensors) {
+      const value = given[name];
+      if (value !== undefined && value !== null) shapes.match(name, shape, this.shapeOf(name, value, dtype), value);
+      else if (!optional) fail(this.op, name, `${withArticle(dtype)} tensor`, value);
     }
-    for (const name of this.tensorOptions) {
-      const value = (resolved as Record<string, unknown>)[name];
-      const { shape, dtype } = this.options[name]!;
-      if (value !== undefined) shapes.match(name, shape!, this.shapeOf(name, value, dtype!), value);
-    }
-    return { resolved, shapes };
+    return shapes;
   }
 
   private shapeOf(name: string, value: unknown, dtype: 'float32' | 'int32'): readonly number[] {

@@ -1,13 +1,10 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { Embedding, EmbeddingGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Embedding, EmbeddingGrad } from '../kernels/contracts/embedding.js';
 
-export const embeddingGradConfig: GradConfig = {
-  kernelName: Embedding,
-  inputsToSave: ['table', 'indices'],
-  gradFunc: (dy, saved) => {
-    const [table, indices] = saved;
-    const [dtable] = runKernel(EmbeddingGrad, { dy: dy as Tensor, indices }, { vocabularySize: table!.shape[0]! });
-    return { table: () => dtable! };
-  },
-};
+export const embeddingGradient = gradientOf(Embedding, {
+  save: ['table', 'indices'],
+  backward: ({ y: dy }, { table, indices }) => ({
+    table: () => runKernel(EmbeddingGrad, { dy, indices }, { vocabularySize: table.shape[0]! }).dtable,
+  }),
+});

@@ -1,13 +1,11 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { Geglu, GegluGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Geglu, GegluGrad } from '../kernels/contracts/geglu.js';
 
-export const gegluGradConfig: GradConfig = {
-  kernelName: Geglu,
-  inputsToSave: ['gate', 'up'],
-  gradFunc: (dy, saved) => {
-    const [gate, up] = saved;
-    const [dgate, dup] = runKernel(GegluGrad, { dy: dy as Tensor, gate, up }, {});
-    return { gate: () => dgate!, up: () => dup! };
+export const gegluGradient = gradientOf(Geglu, {
+  save: ['gate', 'up'],
+  backward: ({ y: dy }, { gate, up }) => {
+    const { dgate, dup } = runKernel(GegluGrad, { dy, gate, up }, {});
+    return { gate: () => dgate, up: () => dup };
   },
-};
+});

@@ -1,15 +1,11 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { LayerNorm, LayerNormGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { LayerNorm, LayerNormGrad } from '../kernels/contracts/layer_norm.js';
 
-export const layerNormGradConfig: GradConfig = {
-  kernelName: LayerNorm,
-  inputsToSave: ['x', 'gamma'],
-  outputsToSave: [false, true, true],
-  gradFunc: (dys, saved) => {
-    const [dy] = dys as Tensor[];
-    const [x, gamma, mean, rstd] = saved;
-    const [dx, dgamma, dbeta] = runKernel(LayerNormGrad, { dy, x, gamma, mean, rstd }, {});
-    return { x: () => dx!, gamma: () => dgamma!, beta: () => dbeta! };
+export const layerNormGradient = gradientOf(LayerNorm, {
+  save: ['x', 'gamma', 'mean', 'rstd'],
+  backward: ({ y: dy }, { x, gamma, mean, rstd }) => {
+    const { dx, dgamma, dbeta } = runKernel(LayerNormGrad, { dy, x, gamma, mean, rstd }, {});
+    return { x: () => dx, gamma: () => dgamma, beta: () => dbeta };
   },
-};
+});

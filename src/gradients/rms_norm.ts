@@ -1,18 +1,11 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { RmsNorm, type RmsNormAttrs, RmsNormGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
-import { savedInputs } from './saved_inputs.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { RmsNorm, RmsNormGrad } from '../kernels/contracts/rms_norm.js';
 
-export const rmsNormGradConfig: GradConfig = {
-  kernelName: RmsNorm,
-  inputsToSave: savedInputs('x', 'gamma'),
-  outputsToSave: [false, true],
-  gradFunc: (dys, saved, attrs) => {
-    const [dy] = dys as Tensor[];
-    const rstd = saved[saved.length - 1]!;
-    const [x, gamma] = saved.slice(0, -1);
-    const { offset } = attrs as unknown as RmsNormAttrs;
-    const [dx, dgamma] = runKernel(RmsNormGrad, { dy, x, gamma, rstd }, { offset });
-    return { x: () => dx!, gamma: () => dgamma! };
+export const rmsNormGradient = gradientOf(RmsNorm, {
+  save: ['x', 'gamma', 'rstd'],
+  backward: ({ y: dy }, { x, gamma, rstd }, { offset }, wants) => {
+    const { dx, dgamma } = runKernel(RmsNormGrad, { dy, x, gamma, rstd }, { offset, dgamma: wants.gamma });
+    return { x: () => dx, gamma: () => dgamma };
   },
-};
+});

@@ -1,15 +1,12 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { Rope, type RopeAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Rope } from '../kernels/contracts/rope.js';
 
-export const ropeGradConfig: GradConfig = {
-  kernelName: Rope,
-  inputsToSave: ['cos', 'sin'],
-  gradFunc: (dys, saved, attrs) => {
-    const [q, k] = dys as Tensor[];
-    const [cos, sin] = saved;
-    const { transposed } = attrs as unknown as RopeAttrs;
-    const [dq, dk] = runKernel(Rope, { q, k, cos, sin }, { transposed: !transposed });
-    return { q: () => dq!, k: () => dk! };
+export const ropeGradient = gradientOf(Rope, {
+  save: ['cos', 'sin'],
+  backward: ({ rotatedQ, rotatedK }, { cos, sin }, { transposed }) => {
+    const inputs = { q: rotatedQ, k: rotatedK, cos, sin };
+    const { rotatedQ: dq, rotatedK: dk } = runKernel(Rope, inputs, { transposed: !transposed });
+    return { q: () => dq, k: () => dk };
   },
-};
+});

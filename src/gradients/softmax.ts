@@ -1,12 +1,8 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { Softmax, SoftmaxGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Softmax, SoftmaxGrad } from '../kernels/contracts/softmax.js';
 
-export const softmaxGradConfig: GradConfig = {
-  kernelName: Softmax,
-  outputsToSave: [true],
-  gradFunc: (dy, [y]) => {
-    const [dx] = runKernel(SoftmaxGrad, { dy: dy as Tensor, y }, {});
-    return { x: () => dx! };
-  },
-};
+export const softmaxGradient = gradientOf(Softmax, {
+  save: ['y'],
+  backward: ({ y: dy }, { y }) => ({ x: () => runKernel(SoftmaxGrad, { dy, y }, {}).dx }),
+});

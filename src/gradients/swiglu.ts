@@ -1,15 +1,11 @@
-import type { GradConfig, Tensor } from '@tensorflow/tfjs-core';
-import { Swiglu, type SwigluAttrs, SwigluGrad } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Swiglu, SwigluGrad } from '../kernels/contracts/swiglu.js';
 
-export const swigluGradConfig: GradConfig = {
-  kernelName: Swiglu,
-  inputsToSave: ['gate', 'up'],
-  gradFunc: (dy, saved, attrs) => {
-    const [gate, up] = saved;
-    const { gateMultiplier, downMultiplier } = attrs as unknown as SwigluAttrs;
-    const inputs = { dy: dy as Tensor, gate, up };
-    const [dgate, dup] = runKernel(SwigluGrad, inputs, { gateMultiplier, downMultiplier });
-    return { gate: () => dgate!, up: () => dup! };
+export const swigluGradient = gradientOf(Swiglu, {
+  save: ['gate', 'up'],
+  backward: ({ y: dy }, { gate, up }, attrs) => {
+    const { dgate, dup } = runKernel(SwigluGrad, { dy, gate, up }, attrs);
+    return { gate: () => dgate, up: () => dup };
   },
-};
+});

@@ -1,16 +1,16 @@
 import type { Tensor, TensorContainer, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, tensor } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
-import { CrossEntropy, type Reduction } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { CrossEntropy, type Reduction } from '../kernels/contracts/cross_entropy.js';
 import {
   type CrossEntropyOptions,
   type CrossEntropyReturn,
   crossEntropyAttrs,
   crossEntropyOptions,
   crossEntropyResult,
-} from './cross_entropy_options.js';
-import { checkRange } from './label_range.js';
+} from './shared/cross_entropy_options.js';
+import { checkRange } from './shared/label_range.js';
 
 const ownOptions = {
   /** A weight for each class, [V]. Not differentiable. */
@@ -58,8 +58,7 @@ export function crossEntropy<
     checkRange(signature.op, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
     const attrs = crossEntropyAttrs(options);
     const { logits, labels, weight } = tensors;
-    const [loss, , , ...extras] = runKernel(CrossEntropy, { logits, labels, weight }, attrs);
-    return crossEntropyResult(loss!, extras, attrs) as TensorContainer;
+    return crossEntropyResult(runKernel(CrossEntropy, { logits, labels, weight }, attrs), attrs) as TensorContainer;
   });
   return result as CrossEntropyReturn<R, Z, A, P>;
 }

@@ -1,9 +1,9 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import type { ConfigOf } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
-import { Embedding } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
-import { checkRange } from './label_range.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Embedding } from '../kernels/contracts/embedding.js';
+import { checkRange } from './shared/label_range.js';
 
 const signature = new Signature('embedding', { table: float32('V', 'C'), indices: int32('...') }, {});
 
@@ -26,7 +26,6 @@ export interface EmbeddingConfig extends ConfigOf<typeof signature.options> {}
 export function embedding(table: Tensor | TensorLike, indices: Tensor | TensorLike, config?: EmbeddingConfig): Tensor {
   return signature.call({ table, indices }, config, ({ tensors, sizes }) => {
     checkRange(signature.op, 'indices', tensors.indices, sizes.V!);
-    const [y] = runKernel(Embedding, tensors, {});
-    return y!;
+    return runKernel(Embedding, tensors, {}).y;
   });
 }

@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, number } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import { FusedAddRmsNorm, type FusedAddRmsNormAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { FusedAddRmsNorm } from '../kernels/contracts/fused_add_rms_norm.js';
 
 const signature = new Signature(
   'fusedAddRmsNorm',
@@ -43,9 +43,8 @@ export function fusedAddRmsNorm<T extends Tensor>(
   gamma: Tensor | TensorLike,
   config?: FusedAddRmsNormConfig,
 ): FusedAddRmsNormResult<T> {
-  return signature.call({ x, residual, gamma }, config, ({ tensors, config: { epsilon, offset } }) => {
-    const attrs: FusedAddRmsNormAttrs = { epsilon, offset };
-    const [y, sum] = runKernel(FusedAddRmsNorm, tensors, attrs);
+  return signature.call({ x, residual, gamma }, config, ({ tensors, config: attrs }) => {
+    const { y, sum } = runKernel(FusedAddRmsNorm, tensors, attrs);
     return { y: y as T, residual: sum as T };
   });
 }

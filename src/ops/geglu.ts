@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import type { ConfigOf } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import { Geglu } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Geglu } from '../kernels/contracts/geglu.js';
 
 const signature = new Signature('geglu', { gate: float32('...'), up: float32('...') }, {});
 
@@ -20,8 +20,5 @@ export interface GegluConfig extends ConfigOf<typeof signature.options> {}
  * @returns A tensor of that shape. Differentiable in gate and up.
  */
 export function geglu<T extends Tensor>(gate: T | TensorLike, up: T | TensorLike, config?: GegluConfig): T {
-  return signature.call({ gate, up }, config, ({ tensors }) => {
-    const [y] = runKernel(Geglu, tensors, {});
-    return y as T;
-  });
+  return signature.call({ gate, up }, config, ({ tensors }) => runKernel(Geglu, tensors, {}).y as T);
 }

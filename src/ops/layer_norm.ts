@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, number } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import { LayerNorm, type LayerNormAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { LayerNorm } from '../kernels/contracts/layer_norm.js';
 
 const signature = new Signature(
   'layerNorm',
@@ -32,9 +32,9 @@ export function layerNorm<T extends Tensor>(
   beta: Tensor | TensorLike,
   config?: LayerNormConfig,
 ): T {
-  return signature.call({ x, gamma, beta }, config, ({ tensors, config: { epsilon } }) => {
-    const attrs: LayerNormAttrs = { epsilon };
-    const [y] = runKernel(LayerNorm, tensors, attrs);
-    return y as T;
-  });
+  return signature.call(
+    { x, gamma, beta },
+    config,
+    ({ tensors, config: attrs }) => runKernel(LayerNorm, tensors, attrs).y as T,
+  );
 }

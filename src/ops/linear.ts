@@ -1,15 +1,9 @@
-import { customGrad, engine, type GradSaveFunc, type Tensor, type TensorLike } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, flag, oneOf, tensor } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import {
-  ActivationGrad,
-  BiasGrad,
-  Linear,
-  type LinearAttrs,
-  LinearGradWeight,
-  LinearGradX,
-} from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { isRecording } from '../engine/tape.js';
+import { Linear } from '../kernels/contracts/linear.js';
 
 const options = {
   /** Added to every row, [O]. */
@@ -33,38 +27,9 @@ export interface LinearConfig extends ConfigOf<typeof options> {}
  * @returns `[..., O]`. Differentiable in x, weight and bias.
  */
 export function linear(x: Tensor | TensorLike, weight: Tensor | TensorLike, config?: LinearConfig): Tensor {
-  return (config?.transposeWeight === true ? transposed : signature).call(
-    { x, weight },
-    config,
-    ({ tensors, config: { activation, transposeWeight } }) => {
-      const { x, weight, bias } = tensors;
-      const attrs: LinearAttrs = { activation, transposeWeight };
-      if (activation === 'none' || engine().state.gradientDepth === 0) {
-        return runKernel(Linear, { x, weight, bias }, attrs)[0]!;
-      }
-      return linearKeepingZ(x, weight, bias, attrs);
-    },
-  );
-}
-
-/** For a tape: keeps z for the gradient of the activation. As an output of the kernel it would get a gradient of zeros. */
-function linearKeepingZ(x: Tensor, weight: Tensor, bias: Tensor | undefined, attrs: LinearAttrs): Tensor {
-  const { activation, transposeWeight } = attrs;
-  const inputs = bias ? [x, weight, bias] : [x, weight];
-  const run = customGrad((...args) => {
-    const save = args[args.length - 1] as GradSaveFunc;
-    const [y, z] = runKernel(Linear, { x, weight, bias }, { ...attrs, keepZ: true });
-    save([x, weight, z!]);
-    return {
-      value: y!,
-      gradFunc: (dy, saved) => {
-        const [x, weight, z] = saved as [Tensor, Tensor, Tensor];
-        const [dz] = runKernel(ActivationGrad, { dy: dy as Tensor, z }, { activation });
-        const [dx] = runKernel(LinearGradX, { dz, weight }, { transposeWeight });
-        const [dweight] = runKernel(LinearGradWeight, { dz, x }, { transposeWeight });
-        return bias ? [dx!, dweight!, runKernel(BiasGrad, { dz }, {})[0]!] : [dx!, dweight!];
-      },
-    };
+  const chosen = config?.transposeWeight === true ? transposed : signature;
+  return chosen.call({ x, weight }, config, ({ tensors, config: { activation, transposeWeight } }) => {
+    const keepZ = activation !== 'none' && isRecording();
+    return runKernel(Linear, tensors, { activation, transposeWeight, keepZ }).y;
   });
-  return run(...inputs);
 }

@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, number } from '../checks/config_schema.js';
 import { float32, optional, Signature } from '../checks/signature.js';
-import { RmsNorm, type RmsNormAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { RmsNorm } from '../kernels/contracts/rms_norm.js';
 
 const signature = new Signature(
   'rmsNorm',
@@ -28,9 +28,9 @@ export interface RmsNormConfig extends ConfigOf<typeof signature.options> {}
  * @returns `[..., C]`. Differentiable in x and gamma.
  */
 export function rmsNorm<T extends Tensor>(x: T | TensorLike, gamma?: Tensor | TensorLike, config?: RmsNormConfig): T {
-  return signature.call({ x, gamma }, config, ({ tensors, config: { epsilon, offset } }) => {
-    const attrs: RmsNormAttrs = { epsilon, offset };
-    const [y] = runKernel(RmsNorm, tensors, attrs);
-    return y as T;
-  });
+  return signature.call(
+    { x, gamma },
+    config,
+    ({ tensors, config: attrs }) => runKernel(RmsNorm, tensors, attrs).y as T,
+  );
 }

@@ -2,8 +2,8 @@ import type { Tensor, Tensor4D, TensorLike } from '@tensorflow/tfjs-core';
 import type { ConfigOf } from '../checks/config_schema.js';
 import { fail, show } from '../checks/errors.js';
 import { float32, Signature } from '../checks/signature.js';
-import { Rope, type RopeAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Rope } from '../kernels/contracts/rope.js';
 
 const signature = new Signature(
   'rope',
@@ -48,8 +48,7 @@ export function rope(
 ): RopeResult {
   return signature.call({ q, k, cos, sin }, config, ({ tensors, sizes }) => {
     checkSizes(tensors, sizes);
-    const attrs: RopeAttrs = { transposed: false };
-    const [rotatedQ, rotatedK] = runKernel(Rope, tensors, attrs);
+    const { rotatedQ, rotatedK } = runKernel(Rope, tensors, { transposed: false });
     return { q: rotatedQ as Tensor4D, k: rotatedK as Tensor4D };
   });
 }

@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import type { ConfigOf } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import { Softmax } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Softmax } from '../kernels/contracts/softmax.js';
 
 const signature = new Signature('softmax', { x: float32('...', 'C') }, {});
 
@@ -18,8 +18,5 @@ export interface SoftmaxConfig extends ConfigOf<typeof signature.options> {}
  * @returns `[..., C]`. Differentiable in x.
  */
 export function softmax<T extends Tensor>(x: T | TensorLike, config?: SoftmaxConfig): T {
-  return signature.call({ x }, config, ({ tensors }) => {
-    const [y] = runKernel(Softmax, tensors, {});
-    return y as T;
-  });
+  return signature.call({ x }, config, ({ tensors }) => runKernel(Softmax, tensors, {}).y as T);
 }

@@ -1,8 +1,8 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, number } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
-import { Swiglu, type SwigluAttrs } from '../kernels/kernel_names.js';
-import { runKernel } from '../kernels/run_kernel.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { Swiglu } from '../kernels/contracts/swiglu.js';
 
 const signature = new Signature(
   'swiglu',
@@ -28,9 +28,5 @@ export interface SwigluConfig extends ConfigOf<typeof signature.options> {}
  * @returns A tensor of that shape. Differentiable in gate and up.
  */
 export function swiglu<T extends Tensor>(gate: T | TensorLike, up: T | TensorLike, config?: SwigluConfig): T {
-  return signature.call({ gate, up }, config, ({ tensors, config: { gateMultiplier, downMultiplier } }) => {
-    const attrs: SwigluAttrs = { gateMultiplier, downMultiplier };
-    const [y] = runKernel(Swiglu, tensors, attrs);
-    return y as T;
-  });
+  return signature.call({ gate, up }, config, ({ tensors, config: attrs }) => runKernel(Swiglu, tensors, attrs).y as T);
 }

@@ -1,1 +1,1 @@
-export { type AdamWConfig, AdamWOptimizer, adamW } from './adamw.js';
+export { type AdamWConfig, AdamWOptimizer, adamW } from './adam_w.js';

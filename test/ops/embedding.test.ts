@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { embedding } from '../../src/index.js';
-import { Embedding, EmbeddingGrad } from '../../src/kernels/kernel_names.js';
+import { Embedding, EmbeddingGrad } from '../../src/kernels/contracts/embedding.js';
 import { describeAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak } from '../support/golden.js';
@@ -73,8 +73,8 @@ describe('embedding', () => {
       const run = (name: string, tensors: tf.NamedTensorMap, attrs: tf.NamedAttrMap) =>
         tf.engine().runKernel(name, tensors, attrs) as tf.Tensor;
       return {
-        values: run(Embedding, inputs, {}),
-        grads: run(EmbeddingGrad, { dy, indices: inputs.indices }, { vocabularySize: 5 }),
+        values: run(Embedding.name, inputs, {}),
+        grads: run(EmbeddingGrad.name, { dy, indices: inputs.indices }, { vocabularySize: 5 }),
       };
     });
     const y = await values.data();

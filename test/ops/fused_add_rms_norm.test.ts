@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { fusedAddRmsNorm, rmsNorm } from '../../src/index.js';
-import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/kernel_names.js';
-import { describeRowsAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
+import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/contracts/fused_add_rms_norm.js';
+import { describeRowsAgainstComposed, itDifferentiatesByName, random, rowsOf } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
   describeGolden,
@@ -20,19 +20,22 @@ const forwardCall = (rows: number, hidden: number) => ({
 });
 
 const backwardCall = (rows: number, hidden: number) => {
-  const residual = random([rows, hidden]);
-  const rstd = tf.rsqrt(tf.add(tf.mean(tf.square(residual), -1), 0.1));
-  const dresidual = random([rows, hidden], 4);
-  const inputs = { dy: random([rows, hidden], 3), dresidual, residual, gamma: random([hidden], 2), rstd };
-  return { inputs, attrs: { offset: 0.5 } };
+  const sum = random([rows, hidden]);
+  const rstd = tf.rsqrt(tf.add(tf.mean(tf.square(sum), -1), 0.1));
+  const dsum = random([rows, hidden], 4);
+  const inputs = { dy: random([rows, hidden], 3), dsum, sum, gamma: random([hidden], 2), rstd };
+  return { inputs, attrs: { offset: 0.5, dgamma: true } };
 };
 
 describe('fusedAddRmsNorm', () => {
-  describeRowsAgainstComposed({ [FusedAddRmsNorm]: forwardCall, [FusedAddRmsNormGrad]: backwardCall }, [
-    [2, 40000],
-    [3, 40001],
-    [1030, 12],
-  ]);
+  describeRowsAgainstComposed(
+    [rowsOf(FusedAddRmsNorm, forwardCall), rowsOf(FusedAddRmsNormGrad, backwardCall)],
+    [
+      [2, 40000],
+      [3, 40001],
+      [1030, 12],
+    ],
+  );
 
   it('is rmsNorm of the sum', async () => {
     await expectNoLeak(async () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { crossEntropy, fusedLinearCrossEntropy, linear } from '../../src/index.js';
-import { FusedLinearCrossEntropy } from '../../src/kernels/kernel_names.js';
+import { FusedLinearCrossEntropy } from '../../src/kernels/contracts/fused_linear_cross_entropy.js';
 import { describeAgainstComposed, random, smallOddSize } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
@@ -43,7 +43,7 @@ describe('fusedLinearCrossEntropy', () => {
         labelSmoothing: 0.1,
         lseSquareScale: 1e-3,
         softcap: 3,
-        reduction: perToken ? 'none' : 'mean',
+        reduction: perToken ? ('none' as const) : ('mean' as const),
         numItemsInBatch: 0,
         returnZLoss: true,
         returnTokenAccuracy: true,
@@ -51,7 +51,7 @@ describe('fusedLinearCrossEntropy', () => {
         transposeWeight: false,
         useTokenScaling: true,
         chunkSize,
-        gradients: true,
+        gradients: { x: true, weight: true, bias: true },
       },
     }),
     { numRuns: 8, tolerance: GRADIENT_TOLERANCE },
@@ -127,7 +127,7 @@ describe('fusedLinearCrossEntropy', () => {
       const [x, weight, labels] = [random([6, 4]), random([9, 4], 2), labelsOf(6, 9)];
       const profile = await tf.profile(() => fusedLinearCrossEntropy(x, weight, labels));
       const shapes = profile.kernels
-        .filter(({ name }) => name === FusedLinearCrossEntropy)
+        .filter(({ name }) => name === FusedLinearCrossEntropy.name)
         .flatMap(({ outputShapes }) => outputShapes);
       expect(shapes).to.deep.equal([[]]);
       tf.dispose([x, weight, labels, profile.result as tf.Tensor]);

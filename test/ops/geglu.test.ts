@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { geglu } from '../../src/index.js';
-import { Geglu, GegluGrad } from '../../src/kernels/kernel_names.js';
+import { Geglu, GegluGrad } from '../../src/kernels/contracts/geglu.js';
 import {
   describeAgainstComposed,
   itDifferentiatesByName,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
+import { runKernel } from '../../src/engine/run_kernel.js';
 import { layerNorm } from '../../src/index.js';
-import { LayerNorm, LayerNormGrad } from '../../src/kernels/kernel_names.js';
-import { runKernel } from '../../src/kernels/run_kernel.js';
-import { describeRowsAgainstComposed, itDifferentiatesByName, random } from '../support/against_composed.js';
+import { LayerNorm, LayerNormGrad } from '../../src/kernels/contracts/layer_norm.js';
+import { describeRowsAgainstComposed, itDifferentiatesByName, random, rowsOf } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import {
   describeGolden,
@@ -29,11 +29,14 @@ const backwardCall = (rows: number, hidden: number) => {
 };
 
 describe('layerNorm', () => {
-  describeRowsAgainstComposed({ [LayerNorm]: forwardCall, [LayerNormGrad]: backwardCall }, [
-    [2, 40000],
-    [3, 40001],
-    [1030, 12],
-  ]);
+  describeRowsAgainstComposed(
+    [rowsOf(LayerNorm, forwardCall), rowsOf(LayerNormGrad, backwardCall)],
+    [
+      [2, 40000],
+      [3, 40001],
+      [1030, 12],
+    ],
+  );
 
   it('does not cancel where the mean is large', async () => {
     await expectNoLeak(async () => {
@@ -64,10 +67,10 @@ describe('layerNorm', () => {
       await expectClose(ofVector[1]!, [-normalized, normalized], OUTPUT_TOLERANCE, 'dgamma');
       await expectClose(ofVector[2]!, [1, 1], 0, 'dbeta');
       const [x, mean] = [tf.zeros([0, 2]), tf.zeros([0])];
-      const ofNone = runKernel(LayerNormGrad, { dy: x, x, gamma: inputs[1], mean, rstd: mean }, {});
-      await expectClose(ofNone[0]!, x, 0, 'dx of no rows');
-      await expectClose(ofNone[1]!, [0, 0], 0, 'dgamma of no rows');
-      await expectClose(ofNone[2]!, [0, 0], 0, 'dbeta of no rows');
+      const ofNone = runKernel(LayerNormGrad, { dy: x, x, gamma: inputs[1]!, mean, rstd: mean }, {});
+      await expectClose(ofNone.dx, x, 0, 'dx of no rows');
+      await expectClose(ofNone.dgamma, [0, 0], 0, 'dgamma of no rows');
+      await expectClose(ofNone.dbeta, [0, 0], 0, 'dbeta of no rows');
       tf.dispose([inputs, ofVector, x, mean, ofNone]);
     });
   });

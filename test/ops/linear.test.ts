@@ -8,12 +8,13 @@ import {
   Linear,
   LinearGradWeight,
   LinearGradX,
-} from '../../src/kernels/kernel_names.js';
+} from '../../src/kernels/contracts/linear.js';
 import { describeAgainstComposed, oddSize, random, smallOddSize } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { expectClose, expectError, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
 
-const ACTIVATIONS: Activation[] = ['none', 'relu', 'gelu', 'geluTanh', 'silu'];
+const NONLINEAR = ['relu', 'gelu', 'geluTanh', 'silu'] as const;
+const ACTIVATIONS: Activation[] = ['none', ...NONLINEAR];
 const activation = fc.constantFrom(...ACTIVATIONS);
 const size = fc.constantFrom(1, 3, 4, 16, 17, 33, 64, 100, 131);
 
@@ -79,7 +80,7 @@ describe('linear', () => {
     inputs: { dz: random([rows, columns]) },
     attrs: {},
   }));
-  for (const activation of ACTIVATIONS.slice(1)) {
+  for (const activation of NONLINEAR) {
     describeAgainstComposed(ActivationGrad, [oddSize], (length) => ({
       inputs: { dy: random([length]), z: tf.mul(random([length], 2), 6) },
       attrs: { activation },
@@ -110,7 +111,7 @@ describe('linear', () => {
         )([x!, weight!, bias!]);
         const byName = tf.grads((x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
           const attrs = { activation, transposeWeight: false };
-          const [y] = tf.engine().runKernel(Linear, { x, weight, bias }, attrs) as unknown as tf.Tensor[];
+          const [y] = tf.engine().runKernel(Linear.name, { x, weight, bias }, attrs) as unknown as tf.Tensor[];
           return tf.sum(tf.mul(y!, dy!));
         })([x!, weight!, bias!]);
         // Central differences of the float64 layer along each gradient's own direction.

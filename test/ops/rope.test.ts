@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { rope } from '../../src/index.js';
-import { Rope } from '../../src/kernels/kernel_names.js';
+import { Rope } from '../../src/kernels/contracts/rope.js';
 import { describeAgainstComposed, itDifferentiatesByName, random, smallOddSize } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectError, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { swiglu } from '../../src/index.js';
-import { Swiglu, SwigluGrad } from '../../src/kernels/kernel_names.js';
+import { Swiglu, SwigluGrad } from '../../src/kernels/contracts/swiglu.js';
 import {
   describeAgainstComposed,
   itDifferentiatesByName,

@@ -1,7 +1,10 @@
 /** Property tests: the kernel of the backend under test against the composed one, over odd sizes. */
+import { expect } from 'chai';
 import fc from 'fast-check';
 import '../../src/index.js';
-import { composedKernel, runKernel } from '../../src/kernels/run_kernel.js';
+import { fallbackKernel } from '../../src/engine/fallback_kernels.js';
+import { runKernel } from '../../src/engine/run_kernel.js';
+import type { Contract, Tensors } from '../../src/kernels/contracts/shared/contract.js';
 import { backendName, tf } from './backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from './golden.js';
 
@@ -10,9 +13,9 @@ export const oddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 13, 31, 32, 33, 64, 
 /** As `oddSize`, but for a dimension that costs more. */
 export const smallOddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 16, 17, 33);
 
-export interface KernelCall {
-  inputs: Record<string, tf.Tensor>;
-  attrs: object;
+export interface KernelCall<Inputs, Attrs> {
+  inputs: Tensors<Inputs, tf.Tensor>;
+  attrs: Attrs;
 }
 
 /**
@@ -22,25 +25,30 @@ export interface KernelCall {
  * @param sizes The sizes that a case is made of.
  * @param makeCall Makes the call for some sizes, inside a tidy.
  */
-export function describeAgainstComposed<Sizes extends unknown[]>(
-  kernelName: string,
+export function describeAgainstComposed<Inputs, Attrs, Outputs, Sizes extends unknown[]>(
+  contract: Contract<Inputs, Attrs, Outputs>,
   sizes: { [K in keyof Sizes]: fc.Arbitrary<Sizes[K]> },
-  makeCall: (...sizes: Sizes) => KernelCall,
-  { numRuns = 12, tolerance = kernelName.endsWith('Grad') ? GRADIENT_TOLERANCE : OUTPUT_TOLERANCE } = {},
+  makeCall: (...sizes: Sizes) => KernelCall<NoInfer<Inputs>, NoInfer<Attrs>>,
+  options: { numRuns?: number; tolerance?: number } = {},
 ): void {
-  if (tf.getKernel(kernelName, backendName)?.kernelFunc === composedKernel(kernelName)) return;
-  it(`${kernelName} agrees with its composed kernel`, async () => {
+  const { name } = contract;
+  const { numRuns = 12, tolerance = name.endsWith('Grad') ? GRADIENT_TOLERANCE : OUTPUT_TOLERANCE } = options;
+  if (tf.getKernel(name, backendName)?.kernelFunc === fallbackKernel(contract)) return;
+  it(`${name} agrees with its composed kernel`, async () => {
     await fc.assert(
       fc.asyncProperty(fc.tuple(...sizes), async (values) => {
         const [own, composed] = tf.tidy(() => {
           const { inputs, attrs } = makeCall(...(values as Sizes));
-          const call = { inputs, attrs: attrs as tf.NamedAttrMap, backend: tf.backend() };
-          const reference = composedKernel(kernelName)(call as never) as unknown as tf.Tensor | tf.Tensor[];
-          return [runKernel(kernelName, inputs, attrs), Array.isArray(reference) ? reference : [reference]];
+          const call = { inputs, attrs, backend: tf.backend() };
+          const reference = fallbackKernel(contract)(call as never) as tf.Tensor | tf.Tensor[];
+          const outputs = Object.values(runKernel(contract, inputs, attrs) as Record<string, tf.Tensor>);
+          return [outputs, Array.isArray(reference) ? reference : [reference]];
         });
         try {
+          expect(own!.length).to.equal(composed!.length);
           for (const [i, output] of own!.entries()) {
-            await expectClose(output, composed![i]!, output.dtype === 'int32' ? 0 : tolerance, `output ${i}`);
+            const what = contract.outputs[i] ?? `output ${i}`;
+            await expectClose(output, composed![i]!, output.dtype === 'int32' ? 0 : tolerance, what);
           }
         } finally {
           tf.dispose([own, composed] as never);
@@ -51,22 +59,32 @@ export function describeAgainstComposed<Sizes extends unknown[]>(
   });
 }
 
+/** A kernel over rows, as `describeRowsAgainstComposed` takes it. */
+type RowsCall = (
+  sizes: [rows: fc.Arbitrary<number>, columns: fc.Arbitrary<number>],
+  options?: { numRuns?: number },
+) => void;
+
+export const rowsOf =
+  <Inputs, Attrs, Outputs>(
+    contract: Contract<Inputs, Attrs, Outputs>,
+    makeCall: (rows: number, columns: number) => KernelCall<NoInfer<Inputs>, NoInfer<Attrs>>,
+  ): RowsCall =>
+  (sizes, options) =>
+    describeAgainstComposed(contract, sizes, makeCall, options);
+
 /**
- * The same for kernels over rows, over odd sizes and then over each of `shapes`, [rows, length]: rows that do not fit the
+ * The same for kernels over rows, over odd sizes and then over each of `shapes`, [rows, columns]: rows that do not fit the
  * registers of a workgroup, or more rows than workgroups.
  */
 export function describeRowsAgainstComposed(
-  makeCalls: Record<string, (rows: number, length: number) => KernelCall>,
-  shapes: ReadonlyArray<readonly [rows: number, length: number]>,
+  calls: readonly RowsCall[],
+  shapes: ReadonlyArray<readonly [rows: number, columns: number]>,
 ): void {
-  for (const [kernelName, makeCall] of Object.entries(makeCalls)) {
-    describeAgainstComposed(kernelName, [smallOddSize, oddSize], makeCall);
-  }
-  for (const [rows, length] of shapes) {
-    describe(`of [${rows}, ${length}]`, () => {
-      for (const [kernelName, makeCall] of Object.entries(makeCalls)) {
-        describeAgainstComposed(kernelName, [fc.constant(rows), fc.constant(length)], makeCall, { numRuns: 1 });
-      }
+  for (const call of calls) call([smallOddSize, oddSize]);
+  for (const [rows, columns] of shapes) {
+    describe(`of [${rows}, ${columns}]`, () => {
+      for (const call of calls) call([fc.constant(rows), fc.constant(columns)], { numRuns: 1 });
     });
   }
 }
@@ -78,8 +96,12 @@ export function describeRowsAgainstComposed(
  * @param op The op on the same tensors: the kernel's first output.
  */
 export function itDifferentiatesByName(
-  kernelName: string,
-  makeCall: () => KernelCall & { constants?: Record<string, tf.Tensor> },
+  { name: kernelName }: Contract,
+  makeCall: () => {
+    inputs: Record<string, tf.Tensor>;
+    constants?: Record<string, tf.Tensor>;
+    attrs: object;
+  },
   op: (tensors: Record<string, tf.Tensor>) => tf.Tensor,
 ): void {
   it('differentiates when its kernel is run by name', async () => {

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { registerWebGPUBackend } from '../../src/backend/register_webgpu_backend.js';
-import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
+import { TfjsWebGPUBackend, type WebGPUBackendInternals } from '../../src/backend/tfjs_webgpu_backend.js';
 import { loadBackend, onUnhandledRejection, target } from './platform_node.js';
 
 export { target, tf };
@@ -17,7 +17,7 @@ export type Target = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu' | 'webgpu-shared' 
 export const backendName = { 'webgpu-shared': 'webgpu', node: 'cpu' }[target as string] ?? target;
 
 /** The backend under test with what is private in it; only on WebGPU. */
-export const webgpuBackend = (): WebGPUBackendAccess => tf.backend() as unknown as WebGPUBackendAccess;
+export const webgpuBackend = (): WebGPUBackendInternals => tf.backend() as unknown as WebGPUBackendInternals;
 
 /** Its device. */
 export const webgpuDevice = (): GPUDevice => webgpuBackend().device;
@@ -52,11 +52,7 @@ function checkDevice(device: GPUDevice): void {
 const strayErrors: unknown[] = [];
 
 /** Submits what is recorded; only on WebGPU. */
-export function submit(): void {
-  const backend = webgpuBackend();
-  backend.endComputePassEncoder();
-  if (backend.commandEncoder) backend.submitQueue();
-}
+export const submit = () => TfjsWebGPUBackend.of(tf.backend()).submit();
 
 /** Waits for what the test began, until its stray errors are here. */
 async function settle(): Promise<void> {

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { fusedLinearCrossEntropy, rmsNorm, train } from '../../src/index.js';
-import type { WebGPUBackendAccess } from '../../src/kernels/webgpu/runtime/backend_access.js';
 import { Gpu } from '../../src/kernels/webgpu/runtime/gpu.js';
 import { defineProgram, type Limits } from '../../src/kernels/webgpu/runtime/program.js';
 import { random } from '../support/against_composed.js';
@@ -233,7 +232,7 @@ if (backendName === 'webgpu') {
       tf.dispose(gradients);
       submit();
       expect(bytes()).to.equal(before);
-      expect((webgpuBackend() as WebGPUBackendAccess).commandEncoder).to.equal(null);
+      expect(webgpuBackend().commandEncoder).to.equal(null);
     });
   });
 }

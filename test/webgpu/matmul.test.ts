@@ -32,7 +32,7 @@ async function expectProduct(m: number, n: number, k: number, [layoutA, layoutB]
     const b = random(shapeOf(layoutB, n, k), 2);
     const bias = random([n], 3);
     const c = gpu().output([m, n]);
-    matmul(gpu(), m, n, k, operand(a, layoutA), operand(b, layoutB), c, { bias, plan });
+    matmul(gpu(), { m, n, k, a: operand(a, layoutA), b: operand(b, layoutB), c, bias, plan });
     const [x, y, z] = await Promise.all([a.data(), b.data(), bias.data()]);
     const expected = new Float32Array(m * n);
     for (let i = 0; i < m; i++) {

@@ -1,220 +1,31 @@
+import { reshape, scalar, stack, type Tensor, unstack } from '@tensorflow/tfjs-core';
+import { CrossEntropy, CrossEntropyGrad } from '../contracts/cross_entropy.js';
+import { composedKernel } from './shared/composed_kernel.js';
 import {
-  add,
-  argMax,
-  cast,
-  clipByValue,
-  div,
-  equal,
-  exp,
-  fill,
-  gather,
-  gatherND,
-  type KernelFunc,
-  log,
-  logicalAnd,
-  logicalNot,
-  max,
-  maximum,
-  mul,
-  notEqual,
-  oneHot,
-  onesLike,
-  range,
-  reshape,
-  scalar,
-  stack,
-  sub,
-  sum,
-  type Tensor,
-  type Tensor1D,
-  tanh,
-  tidy,
-  unstack,
-  where,
-  zerosLike,
-} from '@tensorflow/tfjs-core';
-import type { CrossEntropyAttrs } from '../kernel_names.js';
-import { flatten, sumOfRow } from './rows.js';
+  crossEntropyRows,
+  crossEntropyRowsGrad,
+  crossEntropyStats,
+  crossEntropyTotals,
+} from './shared/cross_entropy_rows.js';
+import { columnsOf, flatten } from './shared/rows.js';
 
-/** Farther than any logit from 0. */
-const FAR = 3e38;
-
-const float = (x: Tensor) => cast(x, 'float32');
-const column = (values: Tensor) => reshape(values, [values.size, 1]);
-
-/** The sum of a vector; some backends leave that of an empty one undefined. */
-const total = (values: Tensor) => (values.size === 0 ? scalar(0) : sum(values));
-
-/** What sums are divided by, as scalars; see LigerCrossEntropy's stats. */
-export interface Stats {
-  loss: Tensor;
-  z: Tensor;
-  count: Tensor;
-  weightSum: Tensor;
-}
-
-/** Labels as classes that are safe to look up, and which of them count or are out of range. */
-function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
-  const rows = labels.size;
-  const label = reshape(labels, [rows]) as Tensor1D;
-  const counts = notEqual(label, ignoreIndex);
-  const index = cast(clipByValue(label, 0, vocabulary - 1), 'int32') as Tensor1D;
-  /** Each row's value [rows] in [rows, V] at its class: without a mask of that size, which costs more than all the rest. */
-  const pick = (values: Tensor) =>
-    rows === 0 ? reshape(values, [0]) : gatherND(values, stack([range(0, rows, 1, 'int32'), index], 1));
-  return { label, counts, index, pick, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
-}
-
-type Classes = ReturnType<typeof classify>;
-
-/** Each row's weight: that of its label's class, 0 where the label is ignored. */
-function rowWeights({ counts, index }: Classes, weight?: Tensor): Tensor {
-  return weight && index.size > 0 ? mul(float(counts), gather(weight, index)) : float(counts);
-}
-
-export function crossEntropyStats(
-  labels: Tensor,
-  vocabulary: number,
-  weight: Tensor | undefined,
-  attrs: CrossEntropyAttrs,
-): Stats {
-  const { ignoreIndex, reduction, numItemsInBatch } = attrs;
-  const classes = classify(labels, vocabulary, ignoreIndex);
-  const count = total(float(classes.counts));
-  const divisor = (sum: Tensor) => {
-    if (numItemsInBatch > 0) return scalar(numItemsInBatch);
-    // Where no label counts every sum is 0, and stays so.
-    return reduction === 'mean' ? where(equal(sum, 0), onesLike(sum), sum) : scalar(1);
-  };
+export const crossEntropy = composedKernel(CrossEntropy, ({ logits, labels, weight }, attrs) => {
+  const stats = crossEntropyStats(labels, columnsOf(logits), weight, attrs);
+  const rows = crossEntropyRows(flatten(logits), labels, weight, stats, attrs);
   return {
-    loss: divisor(total(rowWeights(classes, weight))),
-    z: divisor(count),
-    count: maximum(count, 1),
-    weightSum: weight ? sum(weight) : scalar(vocabulary),
+    ...crossEntropyTotals(rows, labels.shape, stats, attrs),
+    lse: reshape(rows.lse, labels.shape),
+    stats: stack([stats.loss, stats.z, stats.count, stats.weightSum]),
   };
-}
+});
 
-const cap = (logits: Tensor, softcap: number) => (softcap > 0 ? mul(tanh(div(logits, softcap)), softcap) : logits);
-
-/** Each row's results for logits [rows, V], divided already. */
-export function crossEntropyRows(
-  logits: Tensor,
-  labels: Tensor,
-  weight: Tensor | undefined,
-  stats: Stats,
-  attrs: CrossEntropyAttrs,
-) {
-  const { labelSmoothing, lseSquareScale, softcap, ignoreIndex } = attrs;
-  const vocabulary = logits.shape[1]!;
-  const x = cap(logits, softcap);
-  const classes = classify(labels, vocabulary, ignoreIndex);
-  const { counts, invalid, pick, label } = classes;
-  const counted = (values: Tensor) =>
-    where(counts, where(invalid, fill(values.shape, Number.NaN), values), zerosLike(values));
-
-  const m = max(x, 1, true);
-  const lse = counted(reshape(add(m, log(sumOfRow(exp(sub(x, m))))), [x.shape[0]!]));
-  let nll = mul(rowWeights(classes, weight), sub(lse, pick(x)));
-  if (labelSmoothing > 0) {
-    const spread = sub(mul(lse, stats.weightSum), sum(weight ? mul(x, weight) : x, 1));
-    nll = add(mul(nll, 1 - labelSmoothing), mul(spread, labelSmoothing / vocabulary));
-  }
-  const z = div(mul(mul(lse, lse), lseSquareScale), stats.z);
-  const predicted = () => where(counts, cast(argMax(x, 1), 'int32'), fill(counts.shape, -1, 'int32'));
-  return {
-    lse,
-    z,
-    loss: counted(add(div(nll, stats.loss), z)),
-    /** The probability of each label. */
-    probability: () => counted(exp(sub(pick(x), lse))),
-    predicted,
-    correct: () => float(logicalAnd(counts, equal(predicted(), label))),
-  };
-}
-
-/** The gradient of logits [rows, V] with lse [rows], where the gradient of a row's loss is `dy` (a scalar, or one for each row). */
-export function crossEntropyRowsGrad(
-  logits: Tensor,
-  labels: Tensor,
-  weight: Tensor | undefined,
-  lse: Tensor,
-  stats: Stats,
-  dy: Tensor,
-  attrs: CrossEntropyAttrs,
-): Tensor {
-  const { labelSmoothing, lseSquareScale, softcap, ignoreIndex } = attrs;
-  const vocabulary = logits.shape[1]!;
-  const x = cap(logits, softcap);
-  const classes = classify(labels, vocabulary, ignoreIndex);
-  const { counts, index } = classes;
-  // Rows that don't count: p = exp(x − FAR) is 0, whatever their logits.
-  const p = exp(sub(x, column(where(counts, lse, fill(lse.shape, FAR)))));
-  const rowDy = mul(float(counts), dy.rank === 0 ? dy : reshape(dy, lse.shape));
-  // All that is the same throughout a row is multiplied first: passes over [rows, V] are what takes the time.
-  const byRow = (factor: Tensor, divisor: Tensor) => column(div(mul(factor, rowDy), divisor));
-  // As integers: wasm's one-hot writes nothing else. tfjs has none for a single class.
-  const target = vocabulary > 1 ? float(oneHot(index, vocabulary)) : onesLike(x);
-  let d = mul(sub(p, target), byRow(mul(rowWeights(classes, weight), 1 - labelSmoothing), stats.loss));
-  if (labelSmoothing > 0) {
-    const spread = sub(mul(p, stats.weightSum), weight ?? 1);
-    d = add(d, mul(spread, byRow(scalar(labelSmoothing / vocabulary), stats.loss)));
-  }
-  if (lseSquareScale > 0) d = add(d, mul(p, byRow(mul(lse, 2 * lseSquareScale), stats.z)));
-  if (softcap > 0) {
-    const t = div(x, softcap);
-    d = mul(d, sub(1, mul(t, t)));
-  }
-  return d;
-}
-
-/** What the kernels return of the rows' results: loss, and what was asked for after it. */
-export function crossEntropyTotals(
-  rows: { loss: Tensor; z: Tensor; correct: () => Tensor; predicted: () => Tensor },
-  shape: number[],
-  stats: Stats,
-  attrs: CrossEntropyAttrs,
-): [loss: Tensor, ...extras: Tensor[]] {
-  const { reduction, returnZLoss, returnTokenAccuracy, returnPredictedTokens } = attrs;
-  const perRow = reduction === 'none';
-  const reduce = (values: Tensor) => (perRow ? reshape(values, shape) : total(values));
-  const results: [Tensor, ...Tensor[]] = [reduce(rows.loss)];
-  if (returnZLoss) results.push(reduce(rows.z));
-  if (returnTokenAccuracy) results.push(perRow ? reduce(rows.correct()) : div(reduce(rows.correct()), stats.count));
-  if (returnPredictedTokens) results.push(reshape(rows.predicted(), shape));
-  return results;
-}
-
-interface Inputs {
-  logits: Tensor;
-  labels: Tensor;
-  weight?: Tensor;
-}
-
-interface GradInputs extends Inputs {
-  dy: Tensor;
-  lse: Tensor;
-  stats: Tensor;
-}
-
-export const crossEntropy: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { logits, labels, weight } = inputs as unknown as Inputs;
-    const attributes = attrs as unknown as CrossEntropyAttrs;
-    const stats = crossEntropyStats(labels, logits.shape[logits.rank - 1]!, weight, attributes);
-    const rows = crossEntropyRows(flatten(logits), labels, weight, stats, attributes);
-    const [loss, ...extras] = crossEntropyTotals(rows, labels.shape, stats, attributes);
-    const packed = stack([stats.loss, stats.z, stats.count, stats.weightSum]);
-    return [loss, reshape(rows.lse, labels.shape), packed, ...extras];
-  });
-
-export const crossEntropyGrad: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { logits, labels, weight, dy, lse, stats: packed } = inputs as unknown as GradInputs;
-    const attributes = attrs as unknown as CrossEntropyAttrs;
+export const crossEntropyGrad = composedKernel(
+  CrossEntropyGrad,
+  ({ dy, logits, labels, weight, lse, stats: packed }, attrs) => {
     const [loss, z, count, weights] = unstack(packed) as [Tensor, Tensor, Tensor, Tensor];
-    const weightSum = weight ? weights : scalar(logits.shape[logits.rank - 1]!);
-    const stats: Stats = { loss, z, count, weightSum };
+    const stats = { loss, z, count, weightSum: weight ? weights : scalar(columnsOf(logits)) };
     const rowLse = reshape(lse, [lse.size]);
-    const d = crossEntropyRowsGrad(flatten(logits), labels, weight, rowLse, stats, dy, attributes);
-    return reshape(d, logits.shape);
-  });
+    const d = crossEntropyRowsGrad(flatten(logits), labels, weight, rowLse, stats, dy, attrs);
+    return { dlogits: reshape(d, logits.shape) };
+  },
+);

@@ -1,20 +1,14 @@
-import { add, type KernelFunc, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { add } from '@tensorflow/tfjs-core';
+import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../contracts/fused_add_rms_norm.js';
 import { rmsNorm, rmsNormGrad } from './rms_norm.js';
+import { composedKernel } from './shared/composed_kernel.js';
 
-export const fusedAddRmsNorm: KernelFunc = ({ inputs, attrs, backend }) => {
-  const { x, residual, gamma } = inputs as { x: Tensor; residual: Tensor; gamma: Tensor };
-  return tidy(() => {
-    const sum = add(x, residual);
-    const [y, rstd] = rmsNorm({ inputs: { x: sum, gamma }, attrs, backend }) as Tensor[];
-    return [y!, sum, rstd!];
-  });
-};
+export const fusedAddRmsNorm = composedKernel(FusedAddRmsNorm, ({ x, residual, gamma }, attrs) => {
+  const sum = add(x, residual);
+  return { ...rmsNorm.run({ x: sum, gamma }, attrs), sum };
+});
 
-export const fusedAddRmsNormGrad: KernelFunc = ({ inputs, attrs, backend }) => {
-  const { dy, dresidual, residual, gamma, rstd } = inputs as Record<string, Tensor>;
-  return tidy(() => {
-    const norm = { dy: dy!, x: residual!, gamma: gamma!, rstd: rstd! };
-    const [dx, dgamma] = rmsNormGrad({ inputs: norm, attrs, backend }) as Tensor[];
-    return [add(dx!, dresidual!), dgamma!];
-  });
-};
+export const fusedAddRmsNormGrad = composedKernel(FusedAddRmsNormGrad, ({ dy, dsum, sum, gamma, rstd }, attrs) => {
+  const { dx, dgamma } = rmsNormGrad.run({ dy, x: sum, gamma, rstd }, attrs);
+  return { dx: add(dx, dsum), dgamma };
+});

@@ -1,12 +1,11 @@
-import { type KernelFunc, mul, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { activate, slope } from './activations.js';
+import { mul } from '@tensorflow/tfjs-core';
+import { Geglu, GegluGrad } from '../contracts/geglu.js';
+import { activate, slope } from './shared/activations.js';
+import { composedKernel } from './shared/composed_kernel.js';
 
-export const geglu: KernelFunc = ({ inputs }) => {
-  const { gate, up } = inputs as { gate: Tensor; up: Tensor };
-  return tidy(() => mul(activate('geluTanh', gate), up));
-};
+export const geglu = composedKernel(Geglu, ({ gate, up }) => ({ y: mul(activate('geluTanh', gate), up) }));
 
-export const gegluGrad: KernelFunc = ({ inputs }) => {
-  const { dy, gate, up } = inputs as { dy: Tensor; gate: Tensor; up: Tensor };
-  return tidy(() => [slope('geluTanh', mul(dy, up), gate), mul(dy, activate('geluTanh', gate))]);
-};
+export const gegluGrad = composedKernel(GegluGrad, ({ dy, gate, up }) => ({
+  dgate: slope('geluTanh', mul(dy, up), gate),
+  dup: mul(dy, activate('geluTanh', gate)),
+}));

@@ -1,39 +1,31 @@
-import { add, type KernelFunc, matMul, reshape, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import type { ActivationGradAttrs, LinearAttrs, LinearGradAttrs } from '../kernel_names.js';
-import { activate, slope } from './activations.js';
-import { flatten, sumOverRows } from './rows.js';
+import { add, matMul, reshape, type Tensor } from '@tensorflow/tfjs-core';
+import { ActivationGrad, BiasGrad, Linear, LinearGradWeight, LinearGradX } from '../contracts/linear.js';
+import { activate, slope } from './shared/activations.js';
+import { composedKernel } from './shared/composed_kernel.js';
+import { columnsOf, flatten, sumOverRows } from './shared/rows.js';
 
-export const linear: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { x, weight, bias } = inputs as { x: Tensor; weight: Tensor; bias?: Tensor };
-    const { activation, transposeWeight, keepZ } = attrs as unknown as LinearAttrs;
+export const linear = composedKernel(
+  Linear,
+  ({ x, weight, bias }, { activation, transposeWeight, keepZ }): { y: Tensor; z?: Tensor } => {
     const product = matMul(flatten(x), weight, false, !transposeWeight);
-    const z = reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), product.shape[1]!]);
+    const z = reshape(bias ? add(product, bias) : product, [...x.shape.slice(0, -1), columnsOf(product)]);
     const y = activation === 'none' ? z : activate(activation, z);
-    return keepZ ? [y, z] : [y];
-  });
+    return keepZ ? { y, z } : { y };
+  },
+);
 
-export const linearGradX: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { dz, weight } = inputs as { dz: Tensor; weight: Tensor };
-    const { transposeWeight } = attrs as unknown as LinearGradAttrs;
-    const dx = matMul(flatten(dz), weight, false, transposeWeight);
-    return reshape(dx, [...dz.shape.slice(0, -1), dx.shape[1]!]);
-  });
+export const linearGradX = composedKernel(LinearGradX, ({ dz, weight }, { transposeWeight }) => {
+  const dx = matMul(flatten(dz), weight, false, transposeWeight);
+  return { dx: reshape(dx, [...dz.shape.slice(0, -1), columnsOf(dx)]) };
+});
 
-export const linearGradWeight: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { dz, x } = inputs as { dz: Tensor; x: Tensor };
-    const { transposeWeight } = attrs as unknown as LinearGradAttrs;
-    const [a, b] = transposeWeight ? [x, dz] : [dz, x];
-    return matMul(flatten(a), flatten(b), true, false);
-  });
+export const linearGradWeight = composedKernel(LinearGradWeight, ({ dz, x }, { transposeWeight }) => {
+  const [a, b] = transposeWeight ? [x, dz] : [dz, x];
+  return { dweight: matMul(flatten(a), flatten(b), true, false) };
+});
 
-export const biasGrad: KernelFunc = ({ inputs }) => tidy(() => sumOverRows((inputs as { dz: Tensor }).dz));
+export const biasGrad = composedKernel(BiasGrad, ({ dz }) => ({ dbias: sumOverRows(dz) }));
 
-export const activationGrad: KernelFunc = ({ inputs, attrs }) =>
-  tidy(() => {
-    const { dy, z } = inputs as { dy: Tensor; z: Tensor };
-    const { activation } = attrs as unknown as ActivationGradAttrs;
-    return slope(activation, dy, z);
-  });
+export const activationGrad = composedKernel(ActivationGrad, ({ dy, z }, { activation }) => ({
+  dz: slope(activation, dy, z),
+}));

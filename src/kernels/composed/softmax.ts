@@ -1,8 +1,9 @@
-import { softmax as coreSoftmax, type KernelFunc, mul, sub, sum, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { softmax as coreSoftmax, mul, sub, sum } from '@tensorflow/tfjs-core';
+import { Softmax, SoftmaxGrad } from '../contracts/softmax.js';
+import { composedKernel } from './shared/composed_kernel.js';
 
-export const softmax: KernelFunc = ({ inputs }) => coreSoftmax(inputs.x as Tensor);
+export const softmax = composedKernel(Softmax, ({ x }) => ({ y: coreSoftmax(x) }));
 
-export const softmaxGrad: KernelFunc = ({ inputs }) => {
-  const { dy, y } = inputs as { dy: Tensor; y: Tensor };
-  return tidy(() => mul(y, sub(dy, sum(mul(dy, y), -1, true))));
-};
+export const softmaxGrad = composedKernel(SoftmaxGrad, ({ dy, y }) => ({
+  dx: mul(y, sub(dy, sum(mul(dy, y), -1, true))),
+}));

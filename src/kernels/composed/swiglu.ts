@@ -1,20 +1,16 @@
-import { type KernelFunc, mul, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import type { SwigluAttrs } from '../kernel_names.js';
-import { activate, slope } from './activations.js';
+import { mul } from '@tensorflow/tfjs-core';
+import { Swiglu, SwigluGrad } from '../contracts/swiglu.js';
+import { activate, slope } from './shared/activations.js';
+import { composedKernel } from './shared/composed_kernel.js';
 
-export const swiglu: KernelFunc = ({ inputs, attrs }) => {
-  const { gate, up } = inputs as { gate: Tensor; up: Tensor };
-  const { gateMultiplier, downMultiplier } = attrs as unknown as SwigluAttrs;
-  return tidy(() => mul(mul(activate('silu', mul(gate, gateMultiplier)), up), downMultiplier));
-};
+export const swiglu = composedKernel(Swiglu, ({ gate, up }, { gateMultiplier, downMultiplier }) => ({
+  y: mul(mul(activate('silu', mul(gate, gateMultiplier)), up), downMultiplier),
+}));
 
-export const swigluGrad: KernelFunc = ({ inputs, attrs }) => {
-  const { dy, gate, up } = inputs as { dy: Tensor; gate: Tensor; up: Tensor };
-  const { gateMultiplier, downMultiplier } = attrs as unknown as SwigluAttrs;
-  return tidy(() => {
-    const z = mul(gate, gateMultiplier);
-    const dgate = mul(slope('silu', mul(dy, up), z), gateMultiplier * downMultiplier);
-    const dup = mul(mul(dy, activate('silu', z)), downMultiplier);
-    return [dgate, dup];
-  });
-};
+export const swigluGrad = composedKernel(SwigluGrad, ({ dy, gate, up }, { gateMultiplier, downMultiplier }) => {
+  const z = mul(gate, gateMultiplier);
+  return {
+    dgate: mul(slope('silu', mul(dy, up), z), gateMultiplier * downMultiplier),
+    dup: mul(mul(dy, activate('silu', z)), downMultiplier),
+  };
+});

@@ -1,49 +1,37 @@
-import type { KernelConfig } from '@tensorflow/tfjs-core';
-import {
-  CrossEntropy,
-  type CrossEntropyAttrs,
-  CrossEntropyGrad,
-  type CrossEntropyGradInputs,
-  type CrossEntropyInputs,
-} from '../kernel_names.js';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import { CrossEntropy, type CrossEntropyAttrs, CrossEntropyGrad } from '../contracts/cross_entropy.js';
+import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import {
   type CrossEntropyRows,
   crossEntropyGradient,
   crossEntropyLoss,
   crossEntropyResults,
   crossEntropyTotals,
-} from './cross_entropy_rows.js';
-import { Gpu } from './runtime/gpu.js';
-import { asRows } from './runtime/row.js';
+} from './shared/cross_entropy_rows.js';
+import { asRows } from './wgsl/row.js';
 
-function rowsOf({ logits, labels, weight }: CrossEntropyInputs, attrs: CrossEntropyAttrs): CrossEntropyRows {
+interface Inputs {
+  logits: TensorInfo;
+  labels: TensorInfo;
+  weight?: TensorInfo | undefined;
+}
+
+function rowsOf({ logits, labels, weight }: Inputs, attrs: CrossEntropyAttrs): CrossEntropyRows {
   const [rows, vocabulary] = asRows(logits.shape);
   return { rows, vocabulary, stride: vocabulary, labels, weight, attrs, tokenScaled: false };
 }
 
-export const crossEntropyConfig: KernelConfig = {
-  kernelName: CrossEntropy,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { logits, labels, weight } = inputs as unknown as CrossEntropyInputs;
-    const gpu = Gpu.of(backend);
-    const call = rowsOf({ logits, labels, weight }, attrs as unknown as CrossEntropyAttrs);
-    const results = crossEntropyResults(gpu, call);
-    crossEntropyLoss(gpu, call, results, logits);
-    const [loss, ...others] = crossEntropyTotals(gpu, call, results);
-    return [loss!, results.lse, results.stats, ...others];
-  },
-};
+export const crossEntropy = webgpuKernel(CrossEntropy, (gpu, inputs, attrs) => {
+  const call = rowsOf(inputs, attrs);
+  const results = crossEntropyResults(gpu, call);
+  crossEntropyLoss(gpu, call, results, inputs.logits);
+  const { lse, stats } = results;
+  return { ...crossEntropyTotals(gpu, call, results), lse, stats };
+});
 
-export const crossEntropyGradConfig: KernelConfig = {
-  kernelName: CrossEntropyGrad,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { dy, logits, labels, weight, lse, stats } = inputs as unknown as CrossEntropyGradInputs;
-    const gpu = Gpu.of(backend);
-    const call = rowsOf({ logits, labels, weight }, attrs as unknown as CrossEntropyAttrs);
-    const dlogits = gpu.output(logits.shape);
-    crossEntropyGradient(gpu, call, { lse, stats }, { logits, dlogits, dy });
-    return dlogits;
-  },
-};
+export const crossEntropyGrad = webgpuKernel(CrossEntropyGrad, (gpu, { dy, lse, stats, ...inputs }, attrs) => {
+  const { logits } = inputs;
+  const dlogits = gpu.output(logits.shape);
+  crossEntropyGradient(gpu, rowsOf(inputs, attrs), { lse, stats }, { logits, dlogits, dy });
+  return { dlogits };
+});

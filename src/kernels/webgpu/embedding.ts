@@ -1,34 +1,29 @@
-import { type KernelConfig, util } from '@tensorflow/tfjs-core';
-import {
-  Embedding,
-  EmbeddingGrad,
-  type EmbeddingGradAttrs,
-  type EmbeddingGradInputs,
-  type EmbeddingInputs,
-} from '../kernel_names.js';
-import { elementsOf, times } from './runtime/elements.js';
-import { defineElementwise, runElementwise } from './runtime/elementwise.js';
-import { Gpu } from './runtime/gpu.js';
+import { util } from '@tensorflow/tfjs-core';
+import { Embedding, EmbeddingGrad } from '../contracts/embedding.js';
 import { defineProgram } from './runtime/program.js';
-import { asRows, Row } from './runtime/row.js';
+import { webgpuKernel } from './runtime/webgpu_kernel.js';
+import { defineElementwise, runElementwise } from './shared/elementwise.js';
+import { elementsOf, times } from './wgsl/elements.js';
+import { asRows, Row } from './wgsl/row.js';
 
 interface EmbeddingSpec {
   vocabularySize: number;
-  hidden: number;
+  columns: number;
 }
 
-const embeddingProgram = defineProgram('embedding', ({ vocabularySize, hidden }: EmbeddingSpec, gpu) => {
-  const row = new Row(gpu, hidden);
+const embeddingProgram = defineProgram('embedding', ({ vocabularySize, columns }: EmbeddingSpec, gpu) => {
+  const row = new Row(gpu, columns);
   return {
     workgroupSize: row.workgroupSize,
+    rowsPerWorkgroup: row.rowsPerWorkgroup,
     reads: { table: row.type, indices: 'i32' },
     writes: { y: row.type },
-    uniforms: { nan: 'f32' },
+    uniforms: { ...row.uniforms, nan: 'f32' },
     body: `
-  let index = indices[workgroup];
-  let base = workgroup * ${row.count}u;
+  ${row.begin()}
+  let index = indices[row];
   if (index >= 0 && index < ${vocabularySize}) {
-    let tableBase = u32(index) * ${row.count}u;
+    let tableBase = u32(index) * ${row.stride}u;
     ${row.pass({ value: 'table[tableBase + @]' }, ({ value }, at) => `y[base + ${at}] = ${value};`)}
   } else {
     ${row.pass({}, (_, at) => `y[base + ${at}] = ${row.type}(u.nan);`)}
@@ -52,16 +47,16 @@ const BLOCK = TOKENS * WORKGROUP_SIZE;
 /** Rows of dy that are under way together. */
 const IN_FLIGHT = 4;
 
-const slicesOf = (hidden: number) => Math.ceil(elementsOf(hidden).count / WORKGROUP_SIZE);
+const slicesOf = (columns: number) => Math.ceil(elementsOf(columns).count / WORKGROUP_SIZE);
 
 /**
  * One workgroup for each token (and 256 elements of its row): if no earlier token has its index, it sums dy over all that
  * have it, in their order, so that neither atomics nor their changing order are needed. A row that no token uses is left
  * alone, and so is an index out of range.
  */
-const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, hidden }: EmbeddingSpec) => {
-  const { type, count } = elementsOf(hidden);
-  const slices = slicesOf(hidden);
+const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, columns }: EmbeddingSpec) => {
+  const { type, count } = elementsOf(columns);
+  const slices = slicesOf(columns);
   return {
     workgroupSize: WORKGROUP_SIZE,
     reads: { dy: type, indices: 'i32' },
@@ -123,37 +118,19 @@ var<workgroup> usedWords: atomic<u32>;`,
   };
 });
 
-export const embeddingConfig: KernelConfig = {
-  kernelName: Embedding,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, backend }) => {
-    const { table, indices } = inputs as unknown as EmbeddingInputs;
-    const gpu = Gpu.of(backend);
-    const [vocabularySize, hidden] = table.shape as [number, number];
-    const y = gpu.output([...indices.shape, hidden]);
-    const tokens = util.sizeFromShape(indices.shape);
-    gpu.run(embeddingProgram, { vocabularySize, hidden }, { table, indices, y }, { nan: Number.NaN }, tokens);
-    return y;
-  },
-};
+export const embedding = webgpuKernel(Embedding, (gpu, { table, indices }) => {
+  const [vocabularySize, columns] = asRows(table.shape);
+  const y = gpu.output([...indices.shape, columns]);
+  const rows = util.sizeFromShape(indices.shape);
+  gpu.run(embeddingProgram, { vocabularySize, columns }, { table, indices, y }, { nan: Number.NaN }, { rows });
+  return { y };
+});
 
-export const embeddingGradConfig: KernelConfig = {
-  kernelName: EmbeddingGrad,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { dy, indices } = inputs as unknown as EmbeddingGradInputs;
-    const { vocabularySize } = attrs as unknown as EmbeddingGradAttrs;
-    const gpu = Gpu.of(backend);
-    const [tokens, hidden] = asRows(dy.shape);
-    const dtable = gpu.output([vocabularySize, hidden]);
-    runElementwise(gpu, clearProgram, {}, { dtable });
-    gpu.run(
-      embeddingGradProgram,
-      { vocabularySize, hidden },
-      { dy, indices, dtable },
-      { tokens },
-      tokens * slicesOf(hidden),
-    );
-    return dtable;
-  },
-};
+export const embeddingGrad = webgpuKernel(EmbeddingGrad, (gpu, { dy, indices }, { vocabularySize }) => {
+  const [tokens, columns] = asRows(dy.shape);
+  const dtable = gpu.output([vocabularySize, columns]);
+  runElementwise(gpu, clearProgram, {}, { dtable });
+  const workgroups = tokens * slicesOf(columns);
+  gpu.run(embeddingGradProgram, { vocabularySize, columns }, { dy, indices, dtable }, { tokens }, workgroups);
+  return { dtable };
+});

@@ -1,38 +1,12 @@
-import type { KernelConfig } from '@tensorflow/tfjs-core';
-import {
-  FusedAddRmsNorm,
-  type FusedAddRmsNormAttrs,
-  FusedAddRmsNormGrad,
-  type FusedAddRmsNormGradAttrs,
-  type FusedAddRmsNormGradInputs,
-  type FusedAddRmsNormInputs,
-} from '../kernel_names.js';
-import { rmsNormGradient, rmsNormProgram } from './rms_norm.js';
-import { Gpu } from './runtime/gpu.js';
-import { asRows } from './runtime/row.js';
+import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../contracts/fused_add_rms_norm.js';
+import { webgpuKernel } from './runtime/webgpu_kernel.js';
+import { differentiateNormalizedRows, normalizeRows } from './shared/rms_norm_rows.js';
 
-export const fusedAddRmsNormConfig: KernelConfig = {
-  kernelName: FusedAddRmsNorm,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { x, residual, gamma } = inputs as unknown as FusedAddRmsNormInputs;
-    const { epsilon, offset } = attrs as unknown as FusedAddRmsNormAttrs;
-    const gpu = Gpu.of(backend);
-    const [rows, hidden] = asRows(x.shape);
-    const y = gpu.output(x.shape);
-    const sum = gpu.output(x.shape);
-    const rstd = gpu.output(x.shape.slice(0, -1));
-    const spec = { hidden, hasGamma: true, hasResidual: true };
-    gpu.run(rmsNormProgram, spec, { x, residual, gamma, y, sum, rstd }, { epsilon, offset }, rows);
-    return [y, sum, rstd];
-  },
-};
+export const fusedAddRmsNorm = webgpuKernel(FusedAddRmsNorm, (gpu, inputs, attrs) => {
+  const sum = gpu.output(inputs.x.shape);
+  return { ...normalizeRows(gpu, { ...inputs, sum }, attrs), sum };
+});
 
-export const fusedAddRmsNormGradConfig: KernelConfig = {
-  kernelName: FusedAddRmsNormGrad,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { residual, ...others } = inputs as unknown as FusedAddRmsNormGradInputs;
-    return rmsNormGradient(Gpu.of(backend), { ...others, x: residual }, attrs as unknown as FusedAddRmsNormGradAttrs);
-  },
-};
+export const fusedAddRmsNormGrad = webgpuKernel(FusedAddRmsNormGrad, (gpu, { sum, ...inputs }, attrs) =>
+  differentiateNormalizedRows(gpu, { ...inputs, x: sum }, attrs),
+);

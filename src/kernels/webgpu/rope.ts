@@ -1,8 +1,7 @@
-import type { KernelConfig } from '@tensorflow/tfjs-core';
-import { Rope, type RopeAttrs, type RopeInputs } from '../kernel_names.js';
-import { elementsOf, times } from './runtime/elements.js';
-import { Gpu } from './runtime/gpu.js';
+import { Rope } from '../contracts/rope.js';
 import { defineProgram } from './runtime/program.js';
+import { webgpuKernel } from './runtime/webgpu_kernel.js';
+import { elementsOf, times } from './wgsl/elements.js';
 
 const WORKGROUP_SIZE = 256;
 /** Heads that a thread rotates: all by the same cosines and sines, which it reads once. */
@@ -86,21 +85,14 @@ const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, per
   };
 });
 
-export const ropeConfig: KernelConfig = {
-  kernelName: Rope,
-  backendName: 'webgpu',
-  kernelFunc: ({ inputs, attrs, backend }) => {
-    const { q, k, cos, sin } = inputs as unknown as RopeInputs;
-    const { transposed } = attrs as unknown as RopeAttrs;
-    const gpu = Gpu.of(backend);
-    const [batches, queryHeads, length, headSize] = q.shape as [number, number, number, number];
-    const keyHeads = k.shape[1]!;
-    const rotatedQ = gpu.output(q.shape);
-    const rotatedK = gpu.output(k.shape);
-    const spec: RopeSpec = { queryHeads, keyHeads, headSize, perBatch: cos.shape[0] !== 1, transposed };
-    const tiles = Math.ceil((length * halfOf(headSize).count) / WORKGROUP_SIZE);
-    const workgroups = batches * tiles * (groupsOf(queryHeads) + groupsOf(keyHeads));
-    gpu.run(ropeProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { length, tiles }, workgroups);
-    return [rotatedQ, rotatedK];
-  },
-};
+export const rope = webgpuKernel(Rope, (gpu, { q, k, cos, sin }, { transposed }) => {
+  const [batches, queryHeads, length, headSize] = q.shape as [number, number, number, number];
+  const keyHeads = k.shape[1]!;
+  const rotatedQ = gpu.output(q.shape);
+  const rotatedK = gpu.output(k.shape);
+  const spec = { queryHeads, keyHeads, headSize, perBatch: cos.shape[0] !== 1, transposed };
+  const tiles = Math.ceil((length * halfOf(headSize).count) / WORKGROUP_SIZE);
+  const workgroups = batches * tiles * (groupsOf(queryHeads) + groupsOf(keyHeads));
+  gpu.run(ropeProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { length, tiles }, workgroups);
+  return { rotatedQ, rotatedK };
+});

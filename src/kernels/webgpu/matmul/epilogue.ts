@@ -1,7 +1,5 @@
-import { wgslFunction } from '../runtime/activations.js';
-
-/** `softcap` is u.softcap · tanh(z / u.softcap). */
-export type EpilogueActivation = 'none' | 'relu' | 'gelu' | 'geluTanh' | 'silu' | 'softcap';
+import type { Activation } from '../../contracts/linear.js';
+import { wgslFunction } from '../wgsl/activations.js';
 
 /** What happens to a sum before it is stored: activation(sum + bias), or C + sum. */
 export interface Epilogue {
@@ -9,7 +7,7 @@ export interface Epilogue {
   readonly bias: false | 'f32' | 'vec4f';
   /** Adds what C holds already. */
   readonly accumulate: boolean;
-  readonly activation: EpilogueActivation;
+  readonly activation: Activation;
   /** Stores the value before the activation too, in `z`. */
   readonly keepZ: boolean;
 }
@@ -17,8 +15,7 @@ export interface Epilogue {
 export const NO_EPILOGUE: Epilogue = { bias: false, accumulate: false, activation: 'none', keepZ: false };
 
 export function epilogueDeclarations({ activation }: Epilogue, type: 'f32' | 'vec4f'): string {
-  if (activation === 'none') return '';
-  return wgslFunction(activation === 'softcap' ? 'tanh' : activation, type);
+  return activation === 'none' ? '' : wgslFunction(activation, type);
 }
 
 /** WGSL that stores `value` (named so) at `at` of C, in column `column`; both count elements of `type`. */
@@ -33,8 +30,6 @@ export function storeThroughEpilogue(
   let z = value;
   if (bias === type) z += ` + bias[${column}]`;
   else if (bias) z += ` + vec4f(${[0, 1, 2, 3].map((q) => `bias[${column} * 4u + ${q}u]`).join(', ')})`;
-  let y = 'z';
-  if (activation === 'softcap') y = 'u.softcap * exactTanh(z / u.softcap)';
-  else if (activation !== 'none') y = `${activation}(z)`;
+  const y = activation === 'none' ? 'z' : `${activation}(z)`;
   return `{ let z = ${z}; ${keepZ ? `zOut[${at}] = z;` : ''} c[${at}] ${accumulate ? '+=' : '='} ${y}; }`;
 }

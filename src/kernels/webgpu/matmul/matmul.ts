@@ -1,7 +1,8 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { times } from '../runtime/elements.js';
+import type { Activation } from '../../contracts/linear.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram, type StorageType } from '../runtime/program.js';
+import { times } from '../wgsl/elements.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
 import { OperandLoader, type OperandSpec } from './operand.js';
 import { choosePlan, type Plan, TILES, threadsOf } from './tile.js';
@@ -77,7 +78,6 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
       bOffset: 'u32',
       cOffset: 'u32',
       sliceDepth: 'u32',
-      softcap: 'f32',
     },
     declarations: `
 var<workgroup> aTile: ${a.type};
@@ -140,7 +140,7 @@ const sliceSumProgram = defineProgram(
       workgroupSize: 256,
       reads: { parts: type, ...(epilogue.bias && { bias: epilogue.bias }) },
       writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
-      uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', cOffset: 'u32', softcap: 'f32' },
+      uniforms: { rows: 'u32', columns: 'u32', slices: 'u32', cOffset: 'u32' },
       declarations: epilogueDeclarations(epilogue, type),
       body: `
   let at = workgroup * 256u + thread;
@@ -162,40 +162,42 @@ export interface MatmulOperand {
   readonly offset?: number;
 }
 
-export interface MatmulOptions {
+/** `c [m, n] = activation(a [m, k] · b [k, n] + bias)`, or c += a · b. */
+export interface MatmulCall {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: MatmulOperand;
+  readonly b: MatmulOperand;
+  readonly c: TensorInfo;
   /** Floats from one row of C to the next. Default n. */
   readonly cStride?: number;
   /** Floats of C before the first row, a multiple of cStride. Default 0. */
   readonly cOffset?: number;
-  readonly epilogue?: Partial<Epilogue>;
-  readonly bias?: TensorInfo;
-  readonly softcap?: number;
+  /** [n] */
+  readonly bias?: TensorInfo | undefined;
+  /** Default 'none'. */
+  readonly activation?: Activation;
   /** Where the value before the activation is stored. */
-  readonly z?: TensorInfo;
+  readonly z?: TensorInfo | undefined;
+  /** Adds to what C holds already. Default false. */
+  readonly accumulate?: boolean;
   /** Where the parts of a split sum go, if they fit; otherwise they get a tensor of their own. */
-  readonly workspace?: TensorInfo;
+  readonly workspace?: TensorInfo | undefined;
   /** The tile and split, instead of those that are chosen by shape. */
   readonly plan?: Plan;
 }
 
-/** Records `c [m, n] = epilogue(a [m, k] · b [k, n])`. The sum is taken in an order that depends on the shape alone. */
-export function matmul(
-  gpu: Gpu,
-  m: number,
-  n: number,
-  k: number,
-  a: MatmulOperand,
-  b: MatmulOperand,
-  c: TensorInfo,
-  options: MatmulOptions = {},
-): void {
+/** Records a matmul. The sum is taken in an order that depends on the shape alone. */
+export function matmul(gpu: Gpu, call: MatmulCall): void {
+  const { m, n, k, a, b, c, bias, z, workspace } = call;
   if (m === 0 || n === 0) return;
-  const { cStride = n, cOffset = 0, bias, softcap = 0, z, workspace, plan = choosePlan(m, n, k) } = options;
+  const { cStride = n, cOffset = 0, activation = 'none', accumulate = false, plan = choosePlan(m, n, k) } = call;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
-    ...NO_EPILOGUE,
-    ...options.epilogue,
+    activation,
+    accumulate,
     bias: bias !== undefined && (vectors && n % 4 === 0 ? 'vec4f' : 'f32'),
     keepZ: z !== undefined,
   };
@@ -227,7 +229,6 @@ export function matmul(
     bOffset: (b.offset ?? 0) / (specB.vectors ? 4 : 1),
     cOffset: slices > 1 ? 0 : cOffset / unit,
     sliceDepth,
-    softcap,
   };
   const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
   if (slices === 1) {
@@ -237,7 +238,7 @@ export function matmul(
   const fits = workspace && util.sizeFromShape(workspace.shape) >= slices * m * cStride;
   const parts = fits ? workspace : gpu.output([slices, m, cStride]);
   gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, c: parts }, uniforms, tiles * slices);
-  const size = { rows: m, columns: cStride / unit, slices, cOffset: cOffset / unit, softcap };
+  const size = { rows: m, columns: cStride / unit, slices, cOffset: cOffset / unit };
   const workgroups = Math.ceil((m * size.columns) / 256);
   gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
   if (!fits) gpu.release(parts);

@@ -1,5 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
+import type { DeviceBackend, TensorData } from '../../../backend/device_backend.js';
 import type { CompiledProgram } from './compiled_programs.js';
 import { NumbersMap } from './numbers_map.js';
 import type { Binding } from './program.js';
@@ -18,7 +18,7 @@ export class Bindings {
   private readonly constants = new NumbersMap<Binding>(CONSTANTS_CAPACITY);
 
   constructor(
-    private readonly backend: WebGPUBackendAccess,
+    private readonly backend: DeviceBackend,
     private readonly limits: { readonly maxStorageBufferBindingSize: number },
   ) {}
 
@@ -35,13 +35,12 @@ export class Bindings {
 
   private find(program: CompiledProgram, name: string, info: TensorInfo | undefined): [TensorInfo, TensorData] {
     if (!info) throw new Error(`${program.name}: nothing is bound to '${name}'`);
-    return [info, this.backend.tensorMap.get(info.dataId)];
+    return [info, this.backend.dataOf(info)];
   }
 
   private bind(program: CompiledProgram, name: string, info: TensorInfo, data: TensorData): Binding {
     const { backend } = this;
-    const known = data.resource && this.known.get(data.resource as GPUBuffer);
-    if (!known) {
+    if (!data.resource || !this.known.has(data.resource as GPUBuffer)) {
       const bytes = util.sizeFromShape(info.shape) * 4;
       // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
       if (bytes === 0) return this.bindingOf(backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
@@ -51,10 +50,8 @@ export class Bindings {
             `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
         );
       }
-      backend.uploadToGPU(info.dataId);
     }
-    backend.commandQueueOwnedIds.add(info.dataId);
-    return known ?? this.bindingOf(data.resource as GPUBuffer);
+    return this.bindingOf(backend.bufferOf(info));
   }
 
   /** The bind group of a program's bindings, in the order in which it declares them. */

@@ -12,6 +12,7 @@ export interface CompiledProgram {
   readonly writes: readonly string[];
   readonly uniformNames: readonly string[];
   readonly uniformLayout: UniformLayout;
+  readonly rowsPerWorkgroup: number;
 }
 
 /** The programs of one device, compiled when they are first asked for. */
@@ -43,7 +44,7 @@ export class CompiledPrograms {
     const { device, traits } = this;
     const { name } = family;
     const program = family.build(spec, traits);
-    const { uniforms = {} } = program;
+    const { uniforms = {}, rowsPerWorkgroup = 1 } = program;
     const reads = Object.keys(program.reads);
     const writes = Object.keys(program.writes);
     const types: GPUBufferBindingType[] = [
@@ -63,6 +64,6 @@ export class CompiledPrograms {
     });
     const uniformLayout = new UniformLayout(['u32', ...Object.values(uniforms)]);
     const uniformNames = Object.keys(uniforms);
-    return { name, id: this.nextId++, pipeline, layout, reads, writes, uniformNames, uniformLayout };
+    return { name, id: this.nextId++, pipeline, layout, reads, writes, uniformNames, uniformLayout, rowsPerWorkgroup };
   }
 }

@@ -1,12 +1,13 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { TensorData, WebGPUBackendAccess } from './backend_access.js';
+import type { DeviceBackend } from '../../../backend/device_backend.js';
+import { TfjsWebGPUBackend } from '../../../backend/tfjs_webgpu_backend.js';
 import { Bindings } from './bindings.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
 import type { DeviceTraits, Limits, ProgramFamily } from './program.js';
 import { UniformBuffers, type UniformSlot } from './uniforms.js';
 
-/** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
-const SUBMIT_BYTES = 2 * 2 ** 30;
+/** That WGSL allows. */
+const SMALLEST_SUBGROUP = 4;
 
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};
@@ -20,48 +21,42 @@ export interface DispatchOptions {
 }
 
 /**
- * Runs WGSL programs on the device, command encoder and buffers of tfjs's own WebGPU backend, so that they queue with its
- * kernels in one order. Unlike `backend.runWebGPUProgram` it writes any number of outputs, and remembers pipelines by
+ * Runs WGSL programs on a backend's device, in one order with the backend's own kernels. It remembers pipelines by
  * specialisation, uniform buffers by content and bind groups by buffers.
  */
 export class Gpu implements DeviceTraits {
-  readonly device: GPUDevice;
   readonly hasSubgroups: boolean;
+  readonly subgroupMinSize: number;
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
   private readonly uniforms: UniformBuffers;
   private readonly programs: CompiledPrograms;
   private readonly bindings: Bindings;
-  private readonly forgetful = new WeakSet<TensorData>();
   private lost: GPUDeviceLostInfo | null = null;
-  private unsubmittedBytes = 0;
   /** What the kernel that runs now has made. */
   private made: TensorInfo[] = [];
-  private encoder: GPUCommandEncoder | null = null;
-  /** The last dispatch, and how many its pass had then. */
-  private last: { pass?: GPUComputePassEncoder; pipeline?: GPUComputePipeline; count?: number } = {};
 
-  private constructor(private readonly backend: WebGPUBackendAccess) {
-    this.device = backend.device;
-    this.hasSubgroups = this.device.features.has('subgroups' as GPUFeatureName);
-    this.limits = limitsOf(this.device);
-    this.uniforms = new UniformBuffers(this.device);
-    this.programs = new CompiledPrograms(this.device, this);
+  constructor(private readonly backend: DeviceBackend) {
+    const { device } = backend;
+    this.hasSubgroups = device.features.has('subgroups' as GPUFeatureName);
+    this.subgroupMinSize = device.adapterInfo?.subgroupMinSize ?? SMALLEST_SUBGROUP;
+    this.limits = limitsOf(device);
+    this.uniforms = new UniformBuffers(device);
+    this.programs = new CompiledPrograms(device, this);
     this.bindings = new Bindings(backend, this.limits);
-    this.device.lost.then((info) => {
+    device.lost.then((info) => {
       this.lost = info;
     });
   }
 
   private static readonly instances = new WeakMap<object, Gpu>();
 
-  /** The one runtime of a backend. */
-  static of(backend: unknown): Gpu {
-    const key = backend as object;
-    let gpu = Gpu.instances.get(key);
+  /** The one runtime of a backend of tfjs. */
+  static of(backend: object): Gpu {
+    let gpu = Gpu.instances.get(backend);
     if (!gpu) {
-      gpu = new Gpu(backend as WebGPUBackendAccess);
-      Gpu.instances.set(key, gpu);
+      gpu = new Gpu(TfjsWebGPUBackend.of(backend));
+      Gpu.instances.set(backend, gpu);
     }
     return gpu;
   }
@@ -89,16 +84,14 @@ export class Gpu implements DeviceTraits {
         `A tensor of shape [${shape}] needs ${bytes} bytes; this WebGPU device has buffers of at most ${this.limits.maxBufferSize}.`,
       );
     }
-    const info = this.backend.makeTensorInfo(shape, dtype);
+    const info = this.backend.allocate(shape, dtype);
     this.made.push(info);
-    this.unsubmittedBytes += bytes;
-    if (bytes === 0) this.backend.tensorMap.get(info.dataId).values = util.getTypedArrayFromDType(dtype, 0);
     return info;
   }
 
   /** Gives back a tensor that `output` made and no one will read after the commands recorded so far. */
   release(...scratch: Array<TensorInfo | undefined>): void {
-    for (const info of scratch) if (info) this.backend.disposeData(info.dataId);
+    for (const info of scratch) if (info) this.backend.free(info);
   }
 
   /**
@@ -107,38 +100,16 @@ export class Gpu implements DeviceTraits {
    * an input that comes back.
    */
   writable(info: TensorInfo): TensorInfo {
-    const { backend } = this;
-    const data = backend.tensorMap.get(info.dataId);
-    if (!data.resource) {
-      if (util.sizeFromShape(info.shape) === 0) return info;
-      backend.uploadToGPU(info.dataId);
+    if (util.sizeFromShape(info.shape) === 0) return info;
+    const { refCount, external } = this.backend.dataOf(info);
+    if (refCount > 1 || external) {
+      const copy = this.output(info.shape, info.dtype as 'float32' | 'int32');
+      this.backend.copy(info, copy);
+      return copy;
     }
-    if (data.refCount > 1 || data.external) return this.copy(info, data.resource as GPUBuffer);
-    this.forgetValues(data);
+    this.backend.bufferOf(info);
+    this.backend.forgetValues(info);
     return info;
-  }
-
-  private copy(info: TensorInfo, source: GPUBuffer): TensorInfo {
-    const { backend } = this;
-    const copied = this.output(info.shape, info.dtype as 'float32' | 'int32');
-    backend.uploadToGPU(copied.dataId);
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    const target = backend.tensorMap.get(copied.dataId).resource as GPUBuffer;
-    backend.commandEncoder!.copyBufferToBuffer(source, 0, target, 0, target.size);
-    backend.commandQueueOwnedIds.add(info.dataId);
-    backend.commandQueueOwnedIds.add(copied.dataId);
-    return copied;
-  }
-
-  /**
-   * tfjs remembers the values of a tensor that was read, and would give them again after the tensor has changed. A read may
-   * also still be under way now and end later, so the values of a tensor that changes in place are never remembered.
-   */
-  private forgetValues(data: TensorData): void {
-    if (this.forgetful.has(data)) return;
-    Object.defineProperty(data, 'values', { get: () => null, set: () => {} });
-    this.forgetful.add(data);
   }
 
   /**
@@ -148,24 +119,31 @@ export class Gpu implements DeviceTraits {
    * @param spec Its specialisation: what is fixed in training. Each distinct value compiles once.
    * @param tensors What its buffers are bound to, by name. One that `build` declared must be here.
    * @param uniforms What may change from call to call.
-   * @param workgroups The number of workgroups, of any size. With 0 nothing runs.
+   * @param extent The number of workgroups, of any size, or of the rows that they handle, which is the uniform `rows`, too. With 0
+   *     nothing runs.
    */
   run<Spec>(
     family: ProgramFamily<Spec>,
     spec: Spec,
     tensors: Readonly<Record<string, TensorInfo | undefined>>,
     uniforms: Readonly<Record<string, number>>,
-    workgroups: number,
+    extent: number | { readonly rows: number },
     options: DispatchOptions = {},
   ): void {
     this.checkAlive();
-    if (workgroups === 0) return;
+    const rows = typeof extent === 'number' ? undefined : extent.rows;
+    if (extent === 0 || rows === 0) return;
     const program = this.programs.get(family, spec);
+    const workgroups = typeof extent === 'number' ? extent : Math.ceil(extent.rows / program.rowsPerWorkgroup);
     const bound: Array<TensorInfo | undefined> = [];
     for (const name of program.reads) bound.push(tensors[name]);
     for (const name of program.writes) bound.push(tensors[name]);
     const values = [workgroups];
-    for (const name of program.uniformNames) values.push(uniforms[name]!);
+    for (const name of program.uniformNames) {
+      const value = uniforms[name] ?? (name === 'rows' ? rows : undefined);
+      if (value === undefined) throw new Error(`${program.name}: there is no value for the uniform '${name}'`);
+      values.push(value);
+    }
     this.dispatch(program, bound, values, options);
   }
 
@@ -203,56 +181,16 @@ export class Gpu implements DeviceTraits {
   private volatileUniforms({ uniformLayout }: CompiledProgram, values: readonly number[]): UniformSlot {
     const slot = this.uniforms.nextSlot(values.length);
     // The write would overtake commands that still wait to read what the slot holds.
-    if (slot.usedBy && slot.usedBy === this.backend.commandEncoder) this.submit();
+    if (slot.usedBy && slot.usedBy === this.backend.batch) this.backend.submit();
     this.uniforms.write(slot, uniformLayout, values);
-    this.backend.ensureCommandEncoderReady();
-    slot.usedBy = this.backend.commandEncoder;
+    slot.usedBy = this.backend.openBatch();
     return slot;
   }
 
-  private submit(): void {
-    this.backend.endComputePassEncoder();
-    this.backend.submitQueue();
-  }
-
   private record({ name, pipeline }: CompiledProgram, bindGroup: GPUBindGroup, workgroups: number): void {
-    const { backend } = this;
-    const timing = backend.activeTimers != null;
-    backend.ensureCommandEncoderReady();
-    if (backend.commandEncoder !== this.encoder) {
-      this.encoder = backend.commandEncoder;
-      this.unsubmittedBytes = 0;
-    }
-    if (timing && backend.supportTimestampQuery) {
-      backend.endComputePassEncoder();
-      backend.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
-      backend.computePassEncoder = backend.commandEncoder!.beginComputePass({
-        timestampWrites: { querySet: backend.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-      });
-    } else if (!backend.computePassEncoder) {
-      backend.computePassEncoder = backend.commandEncoder!.beginComputePass();
-    }
-    const pass = backend.computePassEncoder!;
-    // A dispatch of tfjs's own in between would have set its pipeline, and counted.
-    const { last } = this;
-    if (last.pass !== pass || last.pipeline !== pipeline || last.count !== backend.dispatchCountInPass) {
-      pass.setPipeline(pipeline);
-    }
-    pass.setBindGroup(0, bindGroup);
     const perRow = this.limits.maxComputeWorkgroupsPerDimension;
-    const rows = Math.ceil(workgroups / perRow);
-    pass.dispatchWorkgroups(Math.ceil(workgroups / rows), rows);
-    backend.dispatchCountInPass++;
-    this.last = { pass, pipeline, count: backend.dispatchCountInPass };
-    if (timing) {
-      backend.endComputePassEncoder();
-      backend.activeTimers!.push({ name, query: backend.getQueryTime() });
-    } else if (
-      backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
-      this.unsubmittedBytes > SUBMIT_BYTES
-    ) {
-      this.submit();
-    }
+    const y = Math.ceil(workgroups / perRow);
+    this.backend.dispatch({ name, pipeline, bindGroup, x: Math.ceil(workgroups / y), y });
   }
 
   private checkAlive(): void {

@@ -1,10 +1,12 @@
-export type StorageType = 'f32' | 'vec4f' | 'i32' | 'u32' | 'vec4<i32>' | 'atomic<u32>';
+export type StorageType = 'f32' | 'vec4f' | 'i32';
 export type UniformType = 'f32' | 'u32' | 'i32';
 
 /** One WGSL kernel, as data. */
 export interface Program {
   /** Threads in a workgroup. */
   readonly workgroupSize: number;
+  /** Of a program that is run over rows: how many each workgroup handles. Default 1. */
+  readonly rowsPerWorkgroup?: number;
   /** The storage buffers that are read, by the name they have in `body`, and the type of their elements. */
   readonly reads: Readonly<Record<string, StorageType>>;
   /** The storage buffers that are written (and may be read). */
@@ -25,6 +27,8 @@ export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__br
 /** What a program may depend on of the device that it is compiled for: all that it sees of the `Gpu`. */
 export interface DeviceTraits {
   readonly hasSubgroups: boolean;
+  /** The smallest size that subgroups may have. */
+  readonly subgroupMinSize: number;
   readonly limits: Limits;
 }
 

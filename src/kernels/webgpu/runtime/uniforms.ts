@@ -15,7 +15,8 @@ export class UniformLayout {
 
 /** A uniform buffer whose values change. */
 export interface UniformSlot extends Binding {
-  usedBy: GPUCommandEncoder | null;
+  /** The batch of commands that read it last. */
+  usedBy: object | null;
 }
 
 /**

@@ -1,0 +1,54 @@
+/** The tape of tfjs's engine: whether it records, and what it will be asked for. */
+import { engine, type Tensor } from '@tensorflow/tfjs-core';
+
+/** Whether the tape records the kernel that would run now. */
+export function isRecording(): boolean {
+  return engine().isTapeOn();
+}
+
+/** The tensors that gradients are computed for, and what was computed from them. */
+const differentiated = new Set<number>();
+/** The calls of tf.grads and their kind that are under way, one within the other. */
+let depth = 0;
+/** Nodes of the tape whose outputs were looked at. */
+let seen = 0;
+
+/**
+ * Has the engine's `gradients`, which tf.grad, tf.variableGrads and their kind call, note for which tensors gradients are
+ * computed. A kernel that computes gradients ahead of the backward pass can then leave out those of a frozen weight.
+ */
+export function watchGradients(): void {
+  const target = engine();
+  const { gradients } = target;
+  target.gradients = (f, xs, dy, allowNoGradients) => {
+    depth++;
+    seen = 0;
+    for (const { id } of xs) differentiated.add(id);
+    try {
+      return gradients.call(target, f, xs, dy as Tensor, allowNoGradients) as ReturnType<typeof gradients<never>>;
+    } finally {
+      if (--depth === 0) differentiated.clear();
+    }
+  };
+}
+
+/** Whether the tape may ask for the gradient of `tensor`; not, if it does not record. */
+export function isDifferentiated(tensor: Tensor | undefined): boolean {
+  return tensor !== undefined && isRecording() && mayNeedGradient(tensor);
+}
+
+/** Whether the tape may ask for the gradient of an input of a kernel that it records. */
+export function mayNeedGradient(tensor: Tensor): boolean {
+  if (depth === 0) return true; // a recording that was not begun by `gradients`
+  const { activeTape } = engine().state;
+  for (; seen < activeTape.length; seen++) {
+    const { inputs, outputs } = activeTape[seen]!;
+    for (const name in inputs) {
+      if (differentiated.has(inputs[name]!.id)) {
+        for (const { id } of outputs) differentiated.add(id);
+        break;
+      }
+    }
+  }
+  return differentiated.has(tensor.id);
+}

@@ -1,0 +1,38 @@
+import { clone, mul, type Tensor } from '@tensorflow/tfjs-core';
+import { residentValues } from '../../engine/resident_values.js';
+import type { ChunkedLinearAttrs, WantedGradients } from '../../kernels/contracts/shared/chunked_linear.js';
+
+/** The outputs of a loss over a linear layer that computes its gradients in the forward pass. */
+export const GRADIENTS = ['dx', 'dweight', 'dbias'] as const;
+
+type Gradients = { readonly [K in (typeof GRADIENTS)[number]]?: Tensor | undefined };
+
+const any = ({ x, weight, bias }: WantedGradients) => x || weight || bias;
+
+/** Saves the gradients where the forward pass computes them, and otherwise what they are computed from. */
+export function savesForChunkedLoss(name: string, { gradients }: ChunkedLinearAttrs): boolean {
+  return GRADIENTS.some((gradient) => gradient === name) === any(gradients);
+}
+
+/**
+ * The gradients of a loss over a linear layer: those of the forward pass, or, where each token's loss comes with a gradient of
+ * its own, those that `compute` makes from the logits again.
+ *
+ * @param dy The gradient of the loss: a scalar, or one for each token.
+ */
+export function chunkedLossGradients(
+  { gradients }: ChunkedLinearAttrs,
+  dy: Tensor,
+  saved: Gradients,
+  compute: () => Gradients,
+): { [K in keyof WantedGradients]: (() => Tensor) | undefined } {
+  const fromForward = any(gradients);
+  const { dx, dweight, dbias } = fromForward ? saved : compute();
+  const give = (gradient: Tensor | undefined) => gradient && (() => (fromForward ? scaled(gradient, dy) : gradient));
+  return { x: give(dx), weight: give(dweight), bias: give(dbias) };
+}
+
+/** gradient · dy; usually dy is the 1 that a tape begins with, and costs nothing. */
+function scaled(gradient: Tensor, dy: Tensor): Tensor {
+  return residentValues(dy)?.[0] === 1 ? clone(gradient) : mul(gradient, dy);
+}
