@@ -1,50 +1,34 @@
 /**
  * Measures every op against the same from stock tfjs ops and against what the device can do:
  *   npm run bench -- [--only=rmsNorm,linear] [--backend=webgpu] [--quick] [--stock=false] [--json=FILE]
- * Results are printed, and written as JSON, as they come.
+ * Results are printed, and written as JSON, as they come. bench/options.mjs has all options.
  */
-import { InvalidArgumentError, Option, program } from 'commander';
-import { type Backend, backends } from '../examples/support/choose_backend.js';
-import { allCases } from './cases/all_cases.js';
+import { ArgumentError, readArguments } from '../scripts/lib/arguments.mjs';
+import * as allCases from './cases/all.js';
 import { openBackend } from './harness/backends.js';
 import { measureLimits } from './harness/limits.js';
 import { type BenchReport, formatTable, writeReport } from './harness/report.js';
 import { runCase } from './harness/run_cases.js';
+import { type BenchOptions, bench } from './options.mjs';
 
-interface Options {
-  only?: string[];
-  backend: Backend;
-  quick?: boolean;
-  stock: boolean;
-  json: string;
-  seconds?: number;
-  maxMemory: number;
-}
+const cases = new Map(Object.entries(allCases));
 
-function parseNames(text: string): string[] {
-  const names = text.split(',');
-  const unknown = names.find((name) => !Object.hasOwn(allCases, name));
+function chooseNames(only: string | undefined): string[] {
+  const names = only?.split(',') ?? [...cases.keys()];
+  const unknown = names.find((name) => !cases.has(name));
   if (unknown !== undefined) {
-    throw new InvalidArgumentError(`There is no '${unknown}'; there are ${Object.keys(allCases).join(', ')}.`);
+    throw new ArgumentError(`--only takes ops out of ${[...cases.keys()].join(', ')}, not '${unknown}'.`);
   }
   return names;
 }
 
-function parsePositive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('It has to be a number above 0.');
-  return value;
-}
-
-function parseBoolean(text: string): boolean {
-  if (text !== 'true' && text !== 'false') throw new InvalidArgumentError('It has to be true or false.');
-  return text === 'true';
-}
-
-async function main(options: Options): Promise<void> {
-  const { only = Object.keys(allCases), quick = false, stock, json, maxMemory } = options;
+async function main(options: BenchOptions): Promise<void> {
+  const { quick = false, json } = options;
+  const names = chooseNames(options.only);
   const seconds = options.seconds ?? (quick ? 0.2 : 1.5);
   const budget = { seconds, batchMs: quick ? 20 : 200 };
+  const stock = options.stock === 'true';
+  const maxBytes = options['max-memory'] * 1e9;
   const device = await openBackend(options.backend);
   const report: BenchReport = {
     date: new Date().toISOString(),
@@ -62,9 +46,9 @@ async function main(options: Options): Promise<void> {
       `multiplies ${(limits.operationsPerSecond / 1e12).toPrecision(3)} TFLOP/s\n`,
   );
   writeReport(json, report);
-  for (const name of only) {
-    for (const benchCase of allCases[name]!(quick)) {
-      report.cases.push(await runCase(benchCase, device, limits, { budget, stock, maxBytes: maxMemory * 1e9 }));
+  for (const name of names) {
+    for (const benchCase of cases.get(name)!(quick)) {
+      report.cases.push(await runCase(benchCase, device, limits, { budget, stock, maxBytes }));
       writeReport(json, report);
     }
   }
@@ -72,17 +56,11 @@ async function main(options: Options): Promise<void> {
   if (report.cases.some(({ failed }) => failed)) process.exitCode = 1;
 }
 
-program
-  .name('bench')
-  .option('--only <ops>', 'the ops to measure, with commas between them', parseNames)
-  .addOption(new Option('--backend <name>', "tfjs's backend").choices(backends).default('webgpu'))
-  .option('--quick', 'small shapes, for a software GPU')
-  .option('--stock <boolean>', 'whether to measure the stock variants, too', parseBoolean, true)
-  .option('--json <file>', 'where the results go', 'out/bench.json')
-  .option('--seconds <number>', 'how long to measure each variant', parsePositive)
-  .option('--max-memory <gigabytes>', 'leave out stock variants that need more', parsePositive, 40)
-  .parse();
-
-await main(program.opts<Options>());
+try {
+  await main(readArguments(bench));
+} catch (error) {
+  console.error(error instanceof ArgumentError ? error.message : error);
+  process.exitCode = 1;
+}
 // Dawn and TensorFlow leave threads behind.
 process.exit();

@@ -1,10 +1,12 @@
 /**
- * npm run bench: sets the machine up, then measures (bench/run.ts has the options).
+ * npm run bench: sets the machine up, then measures (bench/options.mjs has the options).
  *   node scripts/bench.mjs --bundle FILE    writes the whole of it as one file instead, for a machine with nothing but
  *                                           Node.js and a WebGPU addon: DAWN_NODE=/path/dawn.node node FILE
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { bench } from '../bench/options.mjs';
+import { ArgumentError, readArguments, text } from './lib/arguments.mjs';
 import { root } from './lib/process.mjs';
 import { SetupError, setUpChromium, setUpLibtensorflow, setUpPackages } from './setup.mjs';
 
@@ -35,27 +37,33 @@ function measure(args) {
   return new Promise((resolve, reject) => child.on('error', reject).on('close', (code) => resolve(code ?? 1)));
 }
 
-/** What the backend that the arguments choose needs. */
-async function setUp(args) {
+/** What a backend needs. */
+async function setUp(backend) {
   await setUpPackages();
-  const backend = /(?:^| )--backend[= ](\w+)/.exec(args.join(' '))?.[1] ?? 'webgpu';
   if (backend === 'tensorflow') await setUpLibtensorflow();
   // For its SwiftShader, where there is no GPU; if there is neither, the measurement says so.
   if (backend === 'webgpu' && !process.env.DAWN_NODE)
     await setUpChromium().catch(({ message }) => console.log(message));
 }
 
-const args = process.argv.slice(2);
+const program = {
+  ...bench,
+  options: {
+    ...bench.options,
+    bundle: { takes: text('file'), description: 'where to write the benchmark as one file, instead of running it' },
+  },
+};
+
 try {
-  if (args[0] === '--bundle') {
-    if (!args[1]) throw new SetupError('--bundle takes the name of the file to write.');
+  const options = readArguments(program);
+  if (options.bundle) {
     await setUpPackages();
-    await bundle(args[1]);
+    await bundle(options.bundle);
   } else {
-    await setUp(args);
-    process.exitCode = await measure(args);
+    await setUp(options.backend);
+    process.exitCode = await measure(process.argv.slice(2));
   }
 } catch (error) {
-  console.error(error instanceof SetupError ? error.message : error);
+  console.error(error instanceof SetupError || error instanceof ArgumentError ? error.message : error);
   process.exitCode = 1;
 }

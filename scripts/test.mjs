@@ -1,12 +1,12 @@
 /**
  * npm test: sets the machine up, then runs the specs once on each backend, each time in a process of its own.
- *   npm test -- [--only=cpu,webgpu] [--grep=rmsNorm] [--skip-setup] [--verbose] [--jobs=1]
+ *   npm test -- [--only=cpu,webgpu] [--grep=rmsNorm] [--jobs=1] [--skip-setup] [--verbose]
  * The last line is always 'N passed, N failed', with ', N skipped' after it where tests were skipped.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { ArgumentError, integer, listOf, readArguments, text } from './lib/arguments.mjs';
 import { root, run } from './lib/process.mjs';
 import { libtensorflowObstacle, SetupError, setUpChromium, setUpLibtensorflow, setUpPackages } from './setup.mjs';
 
@@ -33,27 +33,21 @@ const passes = {
 
 const setUps = { chromium: setUpChromium, libtensorflow: setUpLibtensorflow };
 
-function readArguments() {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string' },
-      grep: { type: 'string' },
-      'skip-setup': { type: 'boolean' },
-      verbose: { type: 'boolean' },
-      jobs: { type: 'string' },
+const program = {
+  command: 'npm test --',
+  about: 'Readies the machine, then runs the specs once on each backend. The last line counts what passed and failed.',
+  options: {
+    only: { takes: listOf(Object.keys(passes)), description: `passes to run, of ${Object.keys(passes).join(', ')}` },
+    grep: { takes: text('text'), description: 'run the tests alone whose title has it' },
+    jobs: {
+      takes: integer({ min: 1 }),
+      default: Math.min(2, availableParallelism()),
+      description: 'passes at a time',
     },
-  });
-  const only = values.only?.split(',');
-  const unknown = only?.find((name) => !(name in passes));
-  if (unknown !== undefined) {
-    throw new SetupError(`Unknown pass '${unknown}'; there are ${Object.keys(passes).join(', ')}.`);
-  }
-  const jobs = Number(values.jobs ?? Math.min(2, availableParallelism()));
-  if (!Number.isInteger(jobs) || jobs < 1) {
-    throw new SetupError(`--jobs takes a number from 1, not '${values.jobs}'.`);
-  }
-  return { ...values, only, jobs };
-}
+    'skip-setup': { description: 'expect the machine to be ready' },
+    verbose: { description: 'print the output of passes without failures, too' },
+  },
+};
 
 async function chooseNames(only) {
   if (only) {
@@ -159,7 +153,7 @@ function printSummary(results) {
 }
 
 async function main() {
-  const options = readArguments();
+  const options = readArguments(program);
   const names = await chooseNames(options.only);
   const failures = options['skip-setup'] ? {} : await setUp(names);
   await mkdir(path.join(root, '.cache/test'), { recursive: true });
@@ -191,7 +185,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof SetupError || String(error.code).startsWith('ERR_PARSE_ARGS') ? error.message : error);
+  console.error(error instanceof SetupError || error instanceof ArgumentError ? error.message : error);
   console.log('0 passed, 1 failed');
   process.exitCode = 1;
 }

@@ -1,15 +1,15 @@
 // Written by `npm run lists`.
 export * from './adam_w.js';
-export * from './all_cases.js';
 export * from './config_check.js';
 export * from './cross_entropy.js';
 export * from './embedding.js';
 export * from './fused_add_rms_norm.js';
 export * from './fused_linear_cross_entropy.js';
-export * from './gated_activations.js';
+export * from './geglu.js';
 export * from './gpt2.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './rms_norm.js';
 export * from './rope.js';
 export * from './softmax.js';
+export * from './swiglu.js';

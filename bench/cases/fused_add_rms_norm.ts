@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import { type BenchCase, onInputs, valueAndGradients } from '../harness/bench_case.js';
+import { type BenchCase, forwardAndBackward } from '../harness/bench_case.js';
 import { noise, scales } from '../harness/inputs.js';
 
 const ours = (x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) => liger.fusedAddRmsNorm(x, residual, gamma);
@@ -12,35 +12,29 @@ function stock(x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor) {
 }
 
 export function fusedAddRmsNorm(quick: boolean): BenchCase[] {
-  const [rows, hidden] = quick ? [64, 256] : [4096, 4096];
-  const pass = rows * hidden * 4;
+  const [rows, columns] = quick ? [64, 256] : [4096, 4096];
+  const pass = rows * columns * 4;
   const inputs = () => ({
-    x: noise([rows, hidden], 1),
-    residual: noise([rows, hidden], 3),
-    gamma: scales(hidden, 5),
-    dy: noise([rows, hidden], 7),
+    x: noise([rows, columns], 1),
+    residual: noise([rows, columns], 3),
+    gamma: scales(columns, 5),
+    dy: noise([rows, columns], 7),
   });
   // Both results are used, as in a model; their sum, three more passes, stands for what uses them.
-  const backward = (run: typeof ours | typeof stock) =>
-    onInputs(inputs, ({ x, residual, gamma, dy }) =>
-      valueAndGradients(
-        () => {
-          const results = run(x, residual, gamma);
-          return tf.add(results.y, results.residual);
-        },
-        [x, residual, gamma],
-        dy,
-      ),
-    );
+  const both = (run: typeof ours | typeof stock) =>
+    forwardAndBackward(inputs, ['x', 'residual', 'gamma'], ({ x, residual, gamma }) => {
+      const results = run(x, residual, gamma);
+      return tf.add(results.y, results.residual);
+    });
   return [
     {
       op: 'fusedAddRmsNorm',
-      shape: `${rows}×${hidden}`,
+      shape: `${rows}×${columns}`,
       timed: 'forward and backward',
       // Forward reads two and writes two, backward reads dy, the sum's gradient and the sum, and writes dx.
       bytes: (4 + 3 + 4) * pass,
-      ours: backward(ours),
-      stock: backward(stock),
+      ours: both(ours),
+      stock: both(stock),
     },
   ];
 }

@@ -42,7 +42,7 @@ export function gpt2(quick: boolean): BenchCase[] {
     ? { ...gpt2Config, vocab_size: 128, n_positions: 32, n_embd: 32, n_layer: 1, n_head: 2 }
     : { ...gpt2Config, vocab_size: 50304 };
   const { vocab_size, n_embd, n_layer } = config;
-  const sizes = quick ? [[1, 16, undefined] as const] : [[4, 256, 29] as const, [4, 1024, 94] as const];
+  const sizes = quick ? [[1, 16, undefined] as const] : [[4, 256, 21] as const, [4, 1024, 86] as const];
   return sizes.map(([batch, length, target]) => {
     const tokens = batch * length;
     const weights = 12 * n_layer * n_embd ** 2 + vocab_size * n_embd;

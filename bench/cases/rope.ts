@@ -23,7 +23,7 @@ export function rope(quick: boolean): BenchCase[] {
       op: 'rope',
       shape: `q, k [${shape.join(', ')}]`,
       timed: 'forward',
-      target: quick ? undefined : 0.05,
+      target: quick ? undefined : 0.027,
       bytes: 4 * batch * heads * length * width * 4,
       ours: onInputs(inputs, ({ q, k, cos, sin }) => {
         const rotated = liger.rope(q as tf.Tensor4D, k as tf.Tensor4D, cos as tf.Tensor3D, sin as tf.Tensor3D);

@@ -16,7 +16,7 @@ export interface BenchCase {
   readonly shape: string;
   /** What is timed. */
   readonly timed: 'forward' | 'forward and backward' | 'step';
-  /** The milliseconds to reach on an H100. */
+  /** The milliseconds to reach on an H200. */
   readonly target?: number;
   /** The least bytes that have to move between the device's memory and its cores. */
   readonly bytes?: number;
@@ -41,8 +41,18 @@ export function onInputs<I extends Inputs>(make: () => I, call: (inputs: I) => t
   };
 }
 
-/** f's value and its gradients in `inputs`, given that of the value; 1 where dy is not given, as for a loss. */
-export function valueAndGradients(f: () => tf.Tensor, inputs: tf.Tensor[], dy?: tf.Tensor): tf.Tensor[] {
-  const { value, grads } = tf.engine().gradients(f, inputs, dy as tf.Tensor);
-  return [value, ...grads];
+/**
+ * A function of inputs that are made once, and its gradients in those that `differentiated` names. Of the value the gradient is
+ * the input `dy`, or 1 where there is none, as for a loss.
+ */
+export function forwardAndBackward<I extends Inputs>(
+  make: () => I,
+  differentiated: readonly (keyof I & string)[],
+  run: (inputs: I) => tf.Tensor,
+): () => Subject {
+  return onInputs(make, (inputs) => {
+    const xs = differentiated.map((name) => inputs[name]!);
+    const { value, grads } = tf.engine().gradients(() => run(inputs), xs, inputs.dy as tf.Tensor);
+    return [value, ...grads];
+  });
 }

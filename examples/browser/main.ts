@@ -1,6 +1,6 @@
 /**
  * A character model that trains in a page. To see it:
- *   npx esbuild examples/browser/main.ts --bundle --format=esm --servedir=examples/browser
+ *   npx esbuild examples/browser/main.ts --bundle --format=esm --servedir=examples/browser --outdir=examples/browser
  */
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';

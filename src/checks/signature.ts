@@ -76,14 +76,20 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     config: unknown,
     body: (checked: Checked<Args, S>) => R,
   ): R {
-    const resolved = resolveConfig(this.op, this.options, this.defaults, config);
-    const given: Readonly<Record<string, unknown>> = { ...resolved, ...values };
-    const { sizes, leading = [] } = this.checkTensors(given);
+    const { given, config: resolved, sizes, leading } = this.check(values, config);
     return tidy(this.op, () => {
       const tensors: Record<string, Tensor | undefined> = {};
       for (const [name, { dtype }] of this.tensors) tensors[name] = convert(given[name], dtype);
       return body({ tensors: tensors as Checked<Args, S>['tensors'], config: resolved, sizes, leading });
     });
+  }
+
+  /** The check alone. `given` are the tensors, or what stands for them, by name. */
+  check(values: { [K in keyof Args]: unknown }, config: unknown) {
+    const resolved = resolveConfig(this.op, this.options, this.defaults, config);
+    const given: Readonly<Record<string, unknown>> = { ...resolved, ...values };
+    const { sizes, leading = [] } = this.checkTensors(given);
+    return { given, config: resolved, sizes, leading };
   }
 
   private checkTensors(given: Readonly<Record<string, unknown>>): Shapes {

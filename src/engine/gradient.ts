@@ -48,13 +48,15 @@ export interface Gradient {
   hides(attrs: object): boolean;
   /** The names of what a call saves. */
   savedBy(inputs: object, attrs: object): string[];
-  backward(
-    dys: Record<string, Tensor>,
-    saved: Record<string, Tensor>,
-    attrs: object,
-    wants: Record<string, boolean>,
-  ): Record<string, () => Tensor>;
 }
+
+/** The gradient's definition, by names that are no longer typed. */
+type Backward = (
+  dys: Readonly<Record<string, Tensor>>,
+  saved: Readonly<Record<string, Tensor>>,
+  attrs: object,
+  wants: Readonly<Record<string, boolean>>,
+) => Record<string, () => Tensor>;
 
 /** Every gradient that was registered, by the name of its kernel. */
 export const gradients = new Map<string, Gradient>();
@@ -87,7 +89,7 @@ export function gradientOf<
 ): Gradient {
   const save = definition.save as readonly string[];
   const hidden = new Set(definition.hide as readonly string[] | undefined);
-  const backward = definition.backward as unknown as Gradient['backward'];
+  const backward = definition.backward as unknown as Backward;
   const { outputs } = contract;
   const savedOutputs = outputs.filter((name) => save.includes(name));
   // Beyond the first output that a call may lack, the places of outputs are not certain: all are saved then.
@@ -101,16 +103,16 @@ export function gradientOf<
       const saves = (name: string) => definition.saves?.(name as Saved, attrs as Attrs) ?? true;
       return save.filter((name) => (name in inputs || present.includes(name)) && saves(name));
     },
-    backward,
     config: {
       kernelName: contract.name,
       inputsToSave: new SavedNames(...save),
       outputsToSave: outputs.map((name) => !certain || savedOutputs.includes(name)),
       gradFunc: (dys, saved, attrs) => {
+        const tensors = saved as SavedTensors;
         const present = contract.outputsOf(attrs);
         const list = Array.isArray(dys) ? dys : [dys];
-        const dysByName = Object.fromEntries(present.map((name, i) => [name, list[i]!]));
-        const tensors = saved as SavedTensors;
+        const dysByName: Record<string, Tensor> = {};
+        for (const [i, name] of (tensors.visible ?? present).entries()) dysByName[name] = list[i]!;
         const outputNames = certain ? present.filter((name) => savedOutputs.includes(name)) : present;
         return backward(dysByName, tensors.byName(outputNames), attrs, tensors.wants);
       },

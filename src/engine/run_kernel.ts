@@ -1,7 +1,15 @@
-import { engine, getKernel, type NamedAttrMap, type NamedTensorMap, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  engine,
+  getKernel,
+  type KernelConfig,
+  type NamedAttrMap,
+  type NamedTensorMap,
+  Tensor,
+} from '@tensorflow/tfjs-core';
 import type { Contract, Tensors } from '../kernels/contracts/shared/contract.js';
 import { registerFallbackKernels } from './fallback_kernels.js';
 import { type Gradient, gradients } from './gradient.js';
+import { SavedTensors } from './saved_tensors.js';
 import { isRecording, mayNeedGradient } from './tape.js';
 
 /**
@@ -20,6 +28,17 @@ export function runKernel<Inputs, Attrs, Outputs>(
   return outputs as Tensors<Outputs, Tensor>;
 }
 
+/** The current backend's kernel, which is the composed one where it has none of its own. */
+function kernelOf({ name }: Contract): KernelConfig {
+  const current = engine();
+  // The getter initialises a backend that was chosen but not used yet.
+  if (current.backendName == null) current.backend;
+  const kernel = getKernel(name, current.backendName);
+  if (kernel) return kernel;
+  registerFallbackKernels(current.backendName);
+  return getKernel(name, current.backendName);
+}
+
 interface Call {
   contract: Contract;
   inputs: NamedTensorMap;
@@ -28,22 +47,20 @@ interface Call {
 
 /** Runs a kernel, and gives its outputs by their names, or as a list where they have none. */
 function run({ contract, inputs, attrs }: Call): Record<string, Tensor> | Tensor[] {
-  const current = engine();
-  // The getter initialises a backend that was chosen but not used yet.
-  if (current.backendName == null) current.backend;
-  if (!getKernel(contract.name, current.backendName)) registerFallbackKernels(current.backendName);
-  const result: Tensor | Tensor[] = current.runKernel(contract.name, inputs, attrs);
+  kernelOf(contract);
+  const result: Tensor | Tensor[] = engine().runKernel(contract.name, inputs, attrs);
   const list = Array.isArray(result) ? result : [result];
   return contract.isList ? list : byName(contract.outputsOf(attrs), list);
 }
 
-/** As tfjs's engine has it, which does not declare it. */
-interface EngineWithCustomKernels {
+/** What tfjs's engine has, and does not declare. */
+interface EngineInternals {
+  state: { numDataMovesStack: number[]; activeScope: { name: string } };
+  shouldCheckForMemLeaks(): boolean;
   runKernelFunc(kernel: {
     inputs: NamedTensorMap;
     attrs: object;
     forwardFunc(backend: unknown, save: (tensors: Tensor[]) => void): Tensor[];
-    backwardsFunc(dys: Tensor | Tensor[], saved: Tensor[]): Record<string, () => Tensor>;
   }): Tensor[];
 }
 
@@ -51,27 +68,46 @@ interface EngineWithCustomKernels {
  * Runs a kernel some of whose outputs the tape only saves for the backward pass. As outputs of a node of the tape each would
  * get a gradient of zeros of its size, made in JavaScript.
  */
-function runHiding(call: Call, gradient: Gradient): Record<string, Tensor> {
-  const { contract, inputs, attrs } = call;
-  const visible = contract.outputsOf(attrs).filter((name) => !gradient.hidden.has(name));
+function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Record<string, Tensor> {
+  const current = engine();
+  const internals = current as unknown as EngineInternals;
+  const { kernelFunc } = kernelOf(contract);
+  const names = contract.outputsOf(attrs);
+  const visible = names.filter((name) => !gradient.hidden.has(name));
   const savedNames = gradient.savedBy(inputs, attrs);
-  const wants = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, mayNeedGradient(tensor)]));
-  const outputs = (engine() as unknown as EngineWithCustomKernels).runKernelFunc({
-    inputs,
-    attrs,
-    forwardFunc: (_, save) => {
-      const made = run(call) as Record<string, Tensor>;
-      save(savedNames.map((name) => inputs[name] ?? made[name]!));
-      return visible.map((name) => made[name]!);
-    },
-    backwardsFunc: (dys, saved) =>
-      gradient.backward(byName(visible, Array.isArray(dys) ? dys : [dys]), byName(savedNames, saved), attrs, wants),
-  });
-  return byName(visible, outputs);
+  const wants: Record<string, boolean> = {};
+  for (const name in inputs) wants[name] = mayNeedGradient(inputs[name]!);
+  const forwardFunc = (_: unknown, save: (tensors: Tensor[]) => void) => {
+    const result = kernelFunc({ inputs, attrs, backend: current.backend });
+    const list = Array.isArray(result) ? result : [result];
+    const tensors = list.map((info) => (info instanceof Tensor ? info : current.makeTensorFromTensorInfo(info)));
+    const made = byName(names, tensors);
+    save(SavedTensors.make(savedNames, { ...made, ...inputs }, wants, visible));
+    // What is saved is no leak.
+    if (internals.shouldCheckForMemLeaks()) addDataMoves(internals, names.length - visible.length);
+    return visible.map((name) => made[name]!);
+  };
+  // The engine names such a kernel after the scope that it runs in, and finds its gradient by that name.
+  const { activeScope } = internals.state;
+  const { name } = activeScope;
+  activeScope.name = contract.name;
+  try {
+    return byName(visible, internals.runKernelFunc({ inputs, attrs, forwardFunc }));
+  } finally {
+    activeScope.name = name;
+  }
 }
 
-const byName = (names: readonly string[], tensors: readonly Tensor[]): Record<string, Tensor> =>
-  Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
+/** Has the engine's check for leaks expect `count` more tensors' data. */
+function addDataMoves({ state: { numDataMovesStack: stack } }: EngineInternals, count: number): void {
+  stack[stack.length - 1]! += count;
+}
+
+function byName(names: readonly string[], tensors: readonly Tensor[]): Record<string, Tensor> {
+  const record: Record<string, Tensor> = {};
+  for (let i = 0; i < names.length; i++) record[names[i]!] = tensors[i]!;
+  return record;
+}
 
 /** The inputs that were given. */
 function presentOnes(inputs: Record<string, Tensor | undefined>): Record<string, Tensor> {

@@ -10,44 +10,68 @@ import { mayNeedGradient } from './tape.js';
  */
 export class SavedNames extends Array<string> {
   override map<U>(tensorOf: (name: string, index: number, all: string[]) => U): U[] {
-    const tensors = Array.from(this, (name, i) => [name, tensorOf(name, i, this) as Tensor | undefined] as const);
-    const present = tensors.filter((entry): entry is readonly [string, Tensor] => entry[1] !== undefined);
-    return SavedTensors.ofInputs(present) as unknown as U[];
+    const tensors: Record<string, Tensor> = {};
+    const wants: Record<string, boolean> = {};
+    for (let i = 0; i < this.length; i++) {
+      const tensor = tensorOf(this[i]!, i, this) as Tensor | undefined;
+      if (!tensor) continue;
+      tensors[this[i]!] = tensor;
+      wants[this[i]!] = mayNeedGradient(tensor);
+    }
+    return SavedTensors.make(Object.keys(tensors), tensors, wants) as unknown as U[];
   }
 }
 
-/** What was saved of a call: inputs, by their names, then outputs. */
+/** What was saved of a call: tensors whose names are known, then outputs. */
 export class SavedTensors extends Array<Tensor> {
-  private inputNames: readonly string[] = [];
-  /** Whether the gradient of each input may be asked for. */
+  private names: readonly string[] = [];
   wants: Readonly<Record<string, boolean>> = {};
+  visible: readonly string[] | undefined;
 
-  static ofInputs(inputs: ReadonlyArray<readonly [name: string, Tensor]>): SavedTensors {
+  /**
+   * @param names What is saved of `tensors`.
+   * @param wants Whether the gradient of each input may be asked for.
+   * @param visible The outputs that the tape sees; undefined for all.
+   */
+  static make(
+    names: readonly string[],
+    tensors: Readonly<Record<string, Tensor>>,
+    wants: Readonly<Record<string, boolean>>,
+    visible?: readonly string[],
+  ): SavedTensors {
     const saved = new SavedTensors();
-    saved.push(...inputs.map(([, tensor]) => tensor));
-    saved.inputNames = inputs.map(([name]) => name);
-    saved.wants = Object.fromEntries(inputs.map(([name, tensor]) => [name, mayNeedGradient(tensor)]));
+    for (const name of names) saved.push(tensors[name]!);
+    saved.names = names;
+    saved.wants = wants;
+    saved.visible = visible;
     return saved;
   }
 
+  /** tfjs appends outputs. */
   override concat(...outputs: Array<ConcatArray<Tensor> | Tensor>): SavedTensors {
     return this.holding([...this, ...(outputs.flat() as Tensor[])]);
   }
 
   /** tfjs maps tensors to clones of theirs. */
   override map<U>(callback: (tensor: Tensor, index: number, all: Tensor[]) => U): U[] {
-    return this.holding(Array.from(this, (tensor, i) => callback(tensor, i, this) as Tensor)) as unknown as U[];
+    const clones: Tensor[] = [];
+    for (let i = 0; i < this.length; i++) clones.push(callback(this[i]!, i, this) as Tensor);
+    return this.holding(clones) as unknown as U[];
   }
 
+  /** @param outputNames The names of the outputs that tfjs appended. */
   byName(outputNames: readonly string[]): Record<string, Tensor> {
-    return Object.fromEntries([...this.inputNames, ...outputNames].map((name, i) => [name, this[i]!]));
+    const byName: Record<string, Tensor> = {};
+    for (let i = 0; i < this.length; i++) byName[this.names[i] ?? outputNames[i - this.names.length]!] = this[i]!;
+    return byName;
   }
 
   private holding(tensors: readonly Tensor[]): SavedTensors {
     const saved = new SavedTensors();
     saved.push(...tensors);
-    saved.inputNames = this.inputNames;
+    saved.names = this.names;
     saved.wants = this.wants;
+    saved.visible = this.visible;
     return saved;
   }
 }

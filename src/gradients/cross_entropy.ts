@@ -5,6 +5,7 @@ import { CrossEntropy, CrossEntropyGrad } from '../kernels/contracts/cross_entro
 
 export const crossEntropyGradient = gradientOf(CrossEntropy, {
   save: ['logits', 'labels', 'weight', 'lse', 'stats'],
+  hide: ['lse', 'stats'],
   backward: ({ loss: dy }, { logits, labels, weight, lse, stats }, attrs) => ({
     logits: () => runKernel(CrossEntropyGrad, { dy, logits, labels, weight, lse, stats }, attrs).dlogits,
     // Not differentiable, but the tape asks for it when it depends on a variable.

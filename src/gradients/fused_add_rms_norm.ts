@@ -7,6 +7,7 @@ import { RmsNormGrad } from '../kernels/contracts/rms_norm.js';
 
 export const fusedAddRmsNormGradient = gradientOf(FusedAddRmsNorm, {
   save: ['gamma', 'sum', 'rstd'],
+  hide: ['rstd'],
   backward: ({ y: dy, sum: dsum }, { gamma, sum, rstd }, { offset }, wants) => {
     const attrs = { offset, dgamma: wants.gamma };
     // After a model's last norm nothing uses the sum, and the tape makes zeros for it: not worth an upload.

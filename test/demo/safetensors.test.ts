@@ -16,6 +16,15 @@ describe('safetensors', () => {
     const shifted = new Uint8Array(file.length + 3);
     shifted.set(file, 3);
     expect(decodeSafetensors(shifted.subarray(3)).tensors).to.deep.equal(tensors);
+    // Like Node.js's Buffer, of which slice() makes a view.
+    class Pooled extends Uint8Array {
+      override slice(begin?: number, end?: number) {
+        return this.subarray(begin, end) as Uint8Array<ArrayBuffer>;
+      }
+    }
+    const pool = new Pooled(file.length + 3);
+    pool.set(file, 3);
+    expect(decodeSafetensors(pool.subarray(3)).tensors).to.deep.equal(tensors);
   });
 
   it('lays the file out as the format asks', () => {

@@ -6,11 +6,20 @@ import { build } from 'esbuild';
 import { findSwiftShader } from '../../scripts/lib/browser.mjs';
 import { root } from '../../scripts/lib/process.mjs';
 import { skip } from '../support/backend.js';
-import { type Consumer, execute, makeConsumer } from './consumer.js';
-import { snippetsOf, tableOf } from './snippets.js';
+import { commandsOf, runCommand } from './commands.js';
+import { type Consumer, execute, makeConsumer, makeConsumerWithout } from './consumer.js';
+import { printedByModules, printedByPage } from './pages.js';
+import { anchorsOf, blocksOf, snippetsOf, tableOf } from './snippets.js';
+import { STRICT_REACT, USE_HOOK } from './strict_react.js';
 
 const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
-const snippets = snippetsOf(readme);
+const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+
+const snippets = snippetsOf(readme).filter(({ language }) => language === 'js');
+const pages = snippetsOf(readme).filter(({ language }) => language === 'html');
+const inNode = snippets.filter(({ flags }) => !flags.includes('browser'));
+const inBrowser = snippets.filter(({ flags }) => flags.includes('browser'));
+const commands = blocksOf(readme).filter(({ language }) => language === 'sh');
 
 let consumer: Consumer;
 
@@ -63,7 +72,12 @@ describe('the packed package', function () {
   after(() => consumer?.remove());
 
   describe('README.md', () => {
-    for (const { title, line, flags, code, prints } of snippets) {
+    it('has code that specs run, and no other', () => {
+      const languages = blocksOf(readme).map(({ language }) => language);
+      expect(['sh', 'js', 'html']).to.include.members(languages);
+    });
+
+    for (const { title, line, flags, code, prints } of inNode) {
       it(`${title}: the code at line ${line} runs and prints what it says`, async function () {
         const env = flags.includes('webgpu') ? await webgpuEnvironment(this) : {};
         await consumer.write(`line-${line}.mjs`, code);
@@ -71,36 +85,86 @@ describe('the packed package', function () {
       });
     }
 
-    it('has every op, and every option of it', async () => {
-      // The config is checked first, and an option like no other is answered with all that there are.
+    for (const { title, line, code, prints } of pages) {
+      it(`${title}: the page at line ${line} runs in a browser and prints what it says`, async function () {
+        expect(await printedByPage(this, consumer, code, prints.length)).to.deep.equal(prints);
+      });
+    }
+
+    for (const title of new Set(inBrowser.map((snippet) => snippet.title))) {
+      if (title === 'React') continue; // which is not here
+      it(`${title}: the modules run in a browser and print what they say`, async function () {
+        const modules = inBrowser.filter((snippet) => snippet.title === title);
+        const files = Object.fromEntries(modules.map(({ file = 'main.js', code }) => [file, code]));
+        const prints = modules.flatMap((module) => module.prints);
+        expect(await printedByModules(this, consumer, files, prints.length)).to.deep.equal(prints);
+      });
+    }
+
+    it('WebGPU: without it the code for browsers goes on with another backend', async () => {
+      const { code } = inBrowser.find(({ title }) => title === 'WebGPU')!;
+      expect(lines(await consumer.node(['--input-type=module', '--eval', code]))).to.deep.equal(['cpu']);
+    });
+
+    it('React: effects that run twice make one backend', async function () {
+      const [hook] = inBrowser.filter(({ title }) => title === 'React');
+      await consumer.write('node_modules/react/index.js', STRICT_REACT);
+      const files = { [hook!.file!]: hook!.code, 'main.js': USE_HOOK };
+      expect(await printedByModules(this, consumer, files, 1)).to.deep.equal(['webgpu, devices made: 1']);
+    });
+
+    for (const command of commands.flatMap(({ code }) => commandsOf(code))) {
+      it(`the command ${command.command} works`, async function () {
+        await runCommand(command, this, consumer);
+      });
+    }
+
+    it('has every op, in order and with a link to its source', async () => {
       const code = `
         import * as liger from 'tfjs-liger';
         const { registerWebGPUBackend, train: { AdamWOptimizer, ...train }, ...ops } = liger;
-        const optimizers = Object.entries(train).map(([name, make]) => ['train.' + name, make]);
-        const options = {};
-        for (const [name, op] of [...Object.entries(ops), ...optimizers]) {
-          try {
-            op(...Array(op.length - 1), { '?????????????': 0 });
-          } catch ({ message }) {
-            options[name] = /the options are (.*)/.exec(message)?.[1].split(', ') ?? [];
-          }
-        }
-        console.log(JSON.stringify(options));`;
-      const ops: Record<string, string[]> = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
-      const rows = tableOf(readme, '## Ops').map(([call, options]) => ({
-        name: /[\w.]+/.exec(call!)![0],
-        options: options!,
-      }));
-      expect(rows.map(({ name }) => name)).to.have.members(Object.keys(ops));
-      const sameAs = { fusedLinearCrossEntropy: 'crossEntropy' } as Record<string, string>;
-      for (const { name, options } of rows) {
-        const inherited = rows.find((row) => row.name === sameAs[name])?.options ?? '';
-        for (const option of ops[name]!) expect(options + inherited, name).to.include(`\`${option}\``);
-      }
+        console.log(JSON.stringify([...Object.keys(ops), ...Object.keys(train).map((name) => 'train.' + name)]));`;
+      const ops: string[] = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
+      const sourceOf = (op: string) =>
+        op.startsWith('train.')
+          ? `src/optimizers/${op.slice('train.'.length).toLowerCase()}.ts`
+          : `src/ops/${op.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}.ts`;
+      const links = tableOf(readme, '## Ops').map(([link]) => link);
+      expect(links).to.deep.equal(ops.sort().map((op) => `[\`${op}\`](${sourceOf(op)})`));
     });
 
-    it('links to files that are there', () => {
-      for (const [, target] of readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) readFileSync(path.join(root, target!));
+    it('has every option of registerWebGPUBackend', async () => {
+      // An option like no other is answered with all that there are.
+      const code = `
+        import { registerWebGPUBackend } from 'tfjs-liger';
+        await registerWebGPUBackend({ '?????????????': 0 }).catch(({ message }) => console.log(message));`;
+      const message = await consumer.node(['--input-type=module', '--eval', code]);
+      const [, listed] = /Options:\s([^;.]*)\./.exec(readme)!;
+      const named = [...listed!.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+      expect(named).to.have.members(/the options are (.*)/.exec(message)![1]!.split(', '));
+    });
+
+    it('says what the refusal of float32 labels says', async () => {
+      const code = `
+        import * as tf from '@tensorflow/tfjs';
+        import { crossEntropy } from 'tfjs-liger';
+        try {
+          crossEntropy(tf.ones([2, 3]), tf.tensor([1, 2]));
+        } catch ({ message }) {
+          console.log(message);
+        }`;
+      const message = await consumer.node(['--input-type=module', '--eval', code]);
+      for (const text of [message, readme]) expect(text).to.match(/float32.*\.toInt\(\)/s);
+    });
+
+    it('links to files that git has, and to headings that they have', async function () {
+      const list = await execute('git', ['ls-files']).catch(() => skip(this, 'no git checkout'));
+      const tracked = lines(list);
+      for (const [, file = '', anchor] of readme.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+        if (file) expect(tracked).to.include(file);
+        const markdown = anchor && readFileSync(path.join(root, file || 'README.md'), 'utf8');
+        if (markdown) expect(anchorsOf(markdown), file).to.include(anchor);
+      }
     });
   });
 
@@ -153,6 +217,45 @@ describe('the packed package', function () {
     });
   });
 
+  describe('the script for pages', () => {
+    /** Runs the script in the global scope of Node.js, then some code. */
+    const runScript = async (before: string, after: string) => {
+      const code = `
+        import { readFileSync } from 'node:fs';
+        import { runInThisContext } from 'node:vm';
+        ${before}
+        runInThisContext(readFileSync('node_modules/tfjs-liger/' + ${JSON.stringify(manifest.jsdelivr)}, 'utf8'));
+        ${after}`;
+      return lines(await consumer.node(['--input-type=module', '--eval', code]));
+    };
+    const globalTf = `globalThis.tf = { ...await import('@tensorflow/tfjs') };`;
+
+    it('is what unpkg and jsDelivr serve, and makes the global liger', async () => {
+      expect(manifest.unpkg).to.equal(manifest.jsdelivr);
+      const after = `console.log(Object.keys(liger).sort().join() === Object.keys(await import('tfjs-liger')).join());`;
+      expect(await runScript(globalTf, after)).to.deep.equal(['true']);
+    });
+
+    it('says what to load before it', async () => {
+      const before = `process.once('uncaughtException', ({ message }) => console.log(message));`;
+      const message = 'tfjs-liger: load tf.min.js of @tensorflow/tfjs before this script';
+      expect(await runScript(before, '')).to.deep.equal([message]);
+    });
+
+    it('says which script has the WebGPU backend, whenever it is missing', async () => {
+      const after = `
+        for (let i = 0; i < 2; i++) {
+          await liger.registerWebGPUBackend().catch(({ message, cause }) => console.log(message + '; ' + cause.message));
+        }
+        tf.WebGPUBackend = class {};
+        await liger.registerWebGPUBackend().catch(({ message }) => console.log(message));`;
+      const [first, again, present] = await runScript(globalTf, after);
+      expect(first).to.match(/tfjs-backend-webgpu could not be loaded.*add <script src="[^"]*tfjs-backend-webgpu">/);
+      expect(again).to.equal(first);
+      expect(present).to.include('there is no WebGPU here');
+    });
+  });
+
   describe('types', () => {
     const strict = `
 import * as tf from '@tensorflow/tfjs';
@@ -175,11 +278,11 @@ rmsNorm([1], [1], 3);
 `;
 
     /** The errors in the project's own files and in the package: tfjs's own declarations have some. */
-    async function typeErrors(files: Record<string, string>, options: object): Promise<string[]> {
-      for (const [name, code] of Object.entries(files)) await consumer.write(name, code);
+    async function typeErrors(files: Record<string, string>, options: object, project = consumer): Promise<string[]> {
+      for (const [name, code] of Object.entries(files)) await project.write(name, code);
       const compilerOptions = { target: 'es2022', noEmit: true, types: ['@webgpu/types', 'node'], ...options };
-      await consumer.write('tsconfig.json', JSON.stringify({ compilerOptions, files: Object.keys(files) }));
-      const output = await consumer
+      await project.write('tsconfig.json', JSON.stringify({ compilerOptions, files: Object.keys(files) }));
+      const output = await project
         .node([path.join(root, 'node_modules/typescript/bin/tsc'), '--pretty', 'false'])
         .catch((error: Error) => error.message);
       return lines(output).filter((line) => /^(?!\.\.\/|node_modules\/(?!tfjs-liger))\S+\(\d+,\d+\)|^error/.test(line));
@@ -198,6 +301,21 @@ rmsNorm([1], [1], 3);
       const options = { module: 'esnext', moduleResolution: 'bundler', strict: false, skipLibCheck: true };
       expect(await typeErrors({ 'strict.ts': strict, ...files }, options)).to.deep.equal([]);
     });
+
+    it('fit without the WebGPU backend, and with skipLibCheck off', async () => {
+      const project = await makeConsumerWithout('@tensorflow/tfjs-backend-webgpu', consumer);
+      const options = { module: 'node16', moduleResolution: 'node16', strict: true, skipLibCheck: false, types: [] };
+      const errors = await typeErrors({ 'strict.ts': strict }, options, project).finally(project.remove);
+      expect(errors).to.deep.equal([]);
+    });
+  });
+
+  it('names its repository, by which npm completes the links of README.md', async () => {
+    const { repository, homepage, bugs } = JSON.parse(
+      readFileSync(path.join(consumer.folder, 'node_modules/tfjs-liger/package.json'), 'utf8'),
+    );
+    const [, address] = /^git\+(https:\/\/github\.com\/[\w-]+\/[\w-]+)\.git$/.exec(repository.url)!;
+    expect([homepage, bugs.url]).to.deep.equal([`${address}#readme`, `${address}/issues`]);
   });
 
   it('passes publint and attw', () => execute('npm', ['run', 'check:package']));

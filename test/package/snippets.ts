@@ -31,16 +31,25 @@ export function blocksOf(markdown: string): Block[] {
   return blocks;
 }
 
-/** A block of README.md to run; its flags: `webgpu` where it needs WebGPU, `typed` where it is TypeScript as well. */
+/**
+ * A block of README.md to run; its flags: `webgpu` where it needs WebGPU, `typed` where it is TypeScript as well, `browser`
+ * where it is a module of a page.
+ */
 export interface Snippet extends Block {
+  /** The comment that it begins with, if that names a file. */
+  file?: string;
   /** The lines that it prints: the comments after a console.log, then those that stand alone at the end. */
   prints: string[];
 }
 
-/** Each js block. */
+/** Each js and html block. */
 export function snippetsOf(markdown: string): Snippet[] {
-  const blocks = blocksOf(markdown).filter(({ language }) => language === 'js');
-  return blocks.map((block) => ({ ...block, prints: printsOf(block.code.split('\n')) }));
+  const blocks = blocksOf(markdown).filter(({ language }) => language === 'js' || language === 'html');
+  return blocks.map((block) => ({
+    ...block,
+    file: /^\/\/ (\S+\.js)\n/.exec(block.code)?.[1],
+    prints: printsOf(block.code.split('\n')),
+  }));
 }
 
 function printsOf(code: readonly string[]): string[] {
@@ -48,6 +57,17 @@ function printsOf(code: readonly string[]): string[] {
   let end = code.length;
   while (code[end - 1]?.startsWith('// ')) end--;
   return [...after, ...code.slice(end).map((line) => line.slice('// '.length))];
+}
+
+/** The anchors of a Markdown file's headings, as GitHub and npm make them. */
+export function anchorsOf(markdown: string): string[] {
+  const headings = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** The cells of the first table under a heading, without its head. */

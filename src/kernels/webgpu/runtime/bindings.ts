@@ -40,16 +40,19 @@ export class Bindings {
 
   private bind(program: CompiledProgram, name: string, info: TensorInfo, data: TensorData): Binding {
     const { backend } = this;
-    if (!data.resource || !this.known.has(data.resource as GPUBuffer)) {
-      const bytes = util.sizeFromShape(info.shape) * 4;
-      // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
-      if (bytes === 0) return this.bindingOf(backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
-      if (bytes > this.limits.maxStorageBufferBindingSize) {
-        throw new Error(
-          `${program.name}: ${name} of shape [${info.shape}] needs ${bytes} bytes; ` +
-            `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
-        );
-      }
+    const known = data.resource && this.known.get(data.resource as GPUBuffer);
+    if (known) {
+      backend.use(info);
+      return known;
+    }
+    const bytes = util.sizeFromShape(info.shape) * 4;
+    // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
+    if (bytes === 0) return this.bindingOf(backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
+    if (bytes > this.limits.maxStorageBufferBindingSize) {
+      throw new Error(
+        `${program.name}: ${name} of shape [${info.shape}] needs ${bytes} bytes; ` +
+          `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
+      );
     }
     return this.bindingOf(backend.bufferOf(info));
   }

@@ -51,20 +51,59 @@ function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpe
   };
 }
 
+/** Rows that one workgroup sums up: many have their sums added by another one. */
+export const ROWS_A_BLOCK = 4096;
+
+/** WGSL of a loop over the rows of a workgroup's block; one workgroup alone takes all rows. */
+const forEachRowOfBlock = (body: string) => `
+  let height = select(${ROWS_A_BLOCK}u, u.rows, u.workgroups == 1u);
+  let end = min(u.rows, (workgroup + 1u) * height);
+  for (var row = workgroup * height + thread; row < end; row += 256u) { ${body} }`;
+
+const labelSums = (weighted: boolean) =>
+  forEachRowOfBlock(`
+    let label = labels[row];
+    if (label != u.ignoreIndex) { sums += vec4f(1.0, ${weighted ? 'weight[label]' : '1.0'}, 0.0, 0.0); }`);
+
+/** For each block of rows, [labels that count, Σ of their classes' weights, 0, 0]. */
+export const labelSumsProgram = defineProgram('crossEntropyLabelSums', ({ weighted }: { weighted: boolean }, gpu) => ({
+  workgroupSize: 256,
+  reads: { labels: 'i32', ...(weighted && { weight: 'f32' as const }) },
+  writes: { blockSums: 'vec4f' },
+  uniforms: { rows: 'u32', ignoreIndex: 'i32' },
+  declarations: workgroupReduction(gpu, 256, 'workgroupSum', { type: 'vec4f' }),
+  body: `
+  var sums = vec4f();
+  ${labelSums(weighted)}
+  let total = workgroupSum(sums);
+  if (thread == 0u) { blockSums[workgroup] = total; }`,
+}));
+
+interface StatsSpec {
+  weighted: boolean;
+  vocabulary: number;
+  /** Whether there are several blocks of rows, whose sums are in `blockSums`. */
+  hasBlocks: boolean;
+}
+
 /** What sums over the rows are divided by: with w the weight of a label's class, Σ w for the loss and the labels' count for z. */
-export const statsProgram = defineProgram(
-  'crossEntropyStats',
-  ({ weighted, vocabulary }: { weighted: boolean; vocabulary: number }, gpu) => ({
+export const statsProgram = defineProgram('crossEntropyStats', (spec: StatsSpec, gpu) => {
+  const { weighted, vocabulary, hasBlocks } = spec;
+  return {
     workgroupSize: 256,
-    reads: { labels: 'i32', ...(weighted && { weight: 'f32' as const }) },
+    reads: {
+      ...(hasBlocks ? { blockSums: 'vec4f' as const } : { labels: 'i32' as const }),
+      ...(weighted && { weight: 'f32' as const }),
+    },
     writes: { stats: 'f32' },
-    uniforms: { rows: 'u32', ignoreIndex: 'i32', isMean: 'u32', numItemsInBatch: 'f32' },
+    uniforms: { rows: 'u32', blocks: 'u32', ignoreIndex: 'i32', isMean: 'u32', numItemsInBatch: 'f32' },
     declarations: workgroupReduction(gpu, 256, 'workgroupSum', { type: 'vec4f' }),
     body: `
   var sums = vec4f();
-  for (var row = thread; row < u.rows; row += 256u) {
-    let label = labels[row];
-    if (label != u.ignoreIndex) { sums += vec4f(1.0, ${weighted ? 'weight[label]' : '1.0'}, 0.0, 0.0); }
+  ${
+    hasBlocks
+      ? 'for (var block = thread; block < u.blocks; block += 256u) { sums += blockSums[block]; }'
+      : labelSums(weighted)
   }
   ${weighted ? `for (var c = thread; c < ${vocabulary}u; c += 256u) { sums.z += weight[c]; }` : ''}
   let total = workgroupSum(sums);
@@ -79,8 +118,8 @@ export const statsProgram = defineProgram(
     ${STATS.count} = max(total.x, 1.0);
     ${STATS.weightSum} = total.z;
   }`,
-  }),
-);
+  };
+});
 
 /**
  * For each row with label c, reading the logits once: lse = log Σ exp(x), and of the loss
@@ -253,37 +292,45 @@ export const gradProgram = defineProgram(
   },
 );
 
-/** loss, zLoss or tokenAccuracy: Σ over all rows; for the reduction 'none' the last two of each row. */
-export const totalProgram = defineProgram(
-  'crossEntropyTotal',
-  (spec: { quantity: 'loss' | 'zLoss' | 'tokenAccuracy'; perRow: boolean; tokenScaled: boolean }, gpu) => {
-    const { quantity, perRow, tokenScaled } = spec;
-    const reads: Record<typeof quantity, Program['reads']> = {
-      loss: { values: 'f32' },
-      zLoss: { values: 'f32', labels: 'i32', stats: 'f32', ...(tokenScaled && { tokenScale: 'f32' as const }) },
-      tokenAccuracy: { values: 'i32', labels: 'i32', stats: 'f32' },
-    };
-    const z = `u.lseSquareScale * values[row] * values[row] / ${STATS.zDivisor}${tokenScaled ? ' * tokenScale[row]' : ''}`;
-    const value = {
-      loss: 'values[row]',
-      zLoss: `select(${z}, 0.0, labels[row] == u.ignoreIndex)`,
-      tokenAccuracy: 'select(0.0, 1.0, values[row] == labels[row] && labels[row] != u.ignoreIndex)',
-    }[quantity];
-    return {
-      workgroupSize: 256,
-      reads: reads[quantity],
-      writes: { total: 'f32' },
-      uniforms: { rows: 'u32', ignoreIndex: 'i32', lseSquareScale: 'f32' },
-      declarations: workgroupReduction(gpu, 256, 'workgroupSum'),
-      body: perRow
-        ? `
+export type Quantity = 'loss' | 'zLoss' | 'tokenAccuracy';
+
+interface TotalSpec {
+  quantity: Quantity;
+  /** Whether each row keeps its own: the reduction 'none'. */
+  perRow: boolean;
+  tokenScaled: boolean;
+  /** Whether the sum is divided by the number of labels that count. */
+  isShare: boolean;
+}
+
+/** Σ of a quantity over each block of rows. Sums of blocks are added as the loss is. */
+export const totalProgram = defineProgram('crossEntropyTotal', (spec: TotalSpec, gpu) => {
+  const { quantity, perRow, tokenScaled, isShare } = spec;
+  const reads: Record<Quantity, Program['reads']> = {
+    loss: { values: 'f32', ...(isShare && { stats: 'f32' as const }) },
+    zLoss: { values: 'f32', labels: 'i32', stats: 'f32', ...(tokenScaled && { tokenScale: 'f32' as const }) },
+    tokenAccuracy: { values: 'i32', labels: 'i32', ...(isShare && { stats: 'f32' as const }) },
+  };
+  const z = `u.lseSquareScale * values[row] * values[row] / ${STATS.zDivisor}${tokenScaled ? ' * tokenScale[row]' : ''}`;
+  const value = {
+    loss: 'values[row]',
+    zLoss: `select(${z}, 0.0, labels[row] == u.ignoreIndex)`,
+    tokenAccuracy: 'select(0.0, 1.0, values[row] == labels[row] && labels[row] != u.ignoreIndex)',
+  }[quantity];
+  return {
+    workgroupSize: 256,
+    reads: reads[quantity],
+    writes: { total: 'f32' },
+    uniforms: { rows: 'u32', ignoreIndex: 'i32', lseSquareScale: 'f32' },
+    declarations: workgroupReduction(gpu, 256, 'workgroupSum'),
+    body: perRow
+      ? `
   let row = workgroup * 256u + thread;
   if (row < u.rows) { total[row] = ${value}; }`
-        : `
+      : `
   var sum = 0.0;
-  for (var row = thread; row < u.rows; row += 256u) { sum += ${value}; }
-  let all = workgroupSum(sum)${quantity === 'tokenAccuracy' ? ` / ${STATS.count}` : ''};
-  if (thread == 0u) { total[0] = all; }`,
-    };
-  },
-);
+  ${forEachRowOfBlock(`sum += ${value};`)}
+  let all = workgroupSum(sum)${isShare ? ` / ${STATS.count}` : ''};
+  if (thread == 0u) { total[workgroup] = all; }`,
+  };
+});

@@ -4,6 +4,9 @@ import type { Gpu } from '../runtime/gpu.js';
 import {
   type CrossEntropySpec,
   gradProgram,
+  labelSumsProgram,
+  type Quantity,
+  ROWS_A_BLOCK,
   rowsProgram,
   statsProgram,
   totalProgram,
@@ -40,12 +43,20 @@ export interface CrossEntropyResults {
   readonly tokenScale?: TensorInfo | undefined;
 }
 
+const blocksOf = (rows: number) => Math.max(1, Math.ceil(rows / ROWS_A_BLOCK));
+
 /** Records the sums that every row's loss and gradient are divided by, [4]. */
 function crossEntropyStats(gpu: Gpu, { rows, vocabulary, labels, weight, attrs }: CrossEntropyRows): TensorInfo {
   const stats = gpu.output([4]);
   const { ignoreIndex, reduction, numItemsInBatch } = attrs;
-  const uniforms = { rows, ignoreIndex, isMean: reduction === 'mean' ? 1 : 0, numItemsInBatch };
-  gpu.run(statsProgram, { weighted: weight !== undefined, vocabulary }, { labels, weight, stats }, uniforms, 1);
+  const weighted = weight !== undefined;
+  const blocks = blocksOf(rows);
+  const blockSums = blocks > 1 ? gpu.output([blocks, 4]) : undefined;
+  if (blockSums) gpu.run(labelSumsProgram, { weighted }, { labels, weight, blockSums }, { rows, ignoreIndex }, blocks);
+  const spec = { weighted, vocabulary, hasBlocks: blocks > 1 };
+  const uniforms = { rows, blocks, ignoreIndex, isMean: reduction === 'mean' ? 1 : 0, numItemsInBatch };
+  gpu.run(statsProgram, spec, { blockSums, labels, weight, stats }, uniforms, 1);
+  gpu.release(blockSums);
   return stats;
 }
 
@@ -106,12 +117,23 @@ export function crossEntropyTotals(
   const { rows, labels, attrs, tokenScaled } = call;
   const { ignoreIndex, lseSquareScale, reduction } = attrs;
   const perRow = reduction === 'none';
-  const total = (quantity: 'loss' | 'zLoss' | 'tokenAccuracy', values: TensorInfo) => {
+  const uniforms = { ignoreIndex, lseSquareScale };
+  const total = (quantity: Quantity, values: TensorInfo) => {
+    const tensors = { values, labels, stats, tokenScale };
+    const isShare = quantity === 'tokenAccuracy' && !perRow;
+    const spec = { quantity, perRow, tokenScaled: tokenScaled && quantity === 'zLoss', isShare };
     const result = gpu.output(perRow ? labels.shape : []);
-    const workgroups = perRow ? Math.ceil(rows / 256) : 1;
-    const tensors = { values, labels, stats, tokenScale, total: result };
-    const spec = { quantity, perRow, tokenScaled: tokenScaled && quantity === 'zLoss' };
-    gpu.run(totalProgram, spec, tensors, { rows, ignoreIndex, lseSquareScale }, workgroups);
+    const blocks = blocksOf(rows);
+    if (perRow || blocks === 1) {
+      const workgroups = perRow ? Math.ceil(rows / 256) : 1;
+      gpu.run(totalProgram, spec, { ...tensors, total: result }, { rows, ...uniforms }, workgroups);
+      return result;
+    }
+    const parts = gpu.output([blocks]);
+    gpu.run(totalProgram, { ...spec, isShare: false }, { ...tensors, total: parts }, { rows, ...uniforms }, blocks);
+    const sum = { quantity: 'loss', perRow: false, tokenScaled: false, isShare } as const;
+    gpu.run(totalProgram, sum, { values: parts, stats, total: result }, { rows: blocks, ...uniforms }, 1);
+    gpu.release(parts);
     return result;
   };
   const totals = {

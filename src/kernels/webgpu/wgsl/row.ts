@@ -6,7 +6,7 @@ import { type ReductionOptions, rowReduction } from './reduction.js';
 const MOST_REGISTERS = 8;
 
 /** Elements that a thread gets before a row gets more threads: few threads with several hide latency better than many with one. */
-const USUAL_ELEMENTS = 4;
+const USUAL_ELEMENTS = { vec4f: 4, f32: 16 };
 
 /** The threads that a row gets at most, unless only more of them have registers for it. */
 const USUAL_WORKGROUP = 256;
@@ -34,7 +34,7 @@ export interface RowOptions {
   readonly inputs?: number;
   /** Floats from one row to the next: `columns` unless rows are padded. */
   readonly stride?: number;
-  /** Whether the row is read in a single pass, so that it need not be kept however short it is. Default false. */
+  /** Whether the row is read in a single pass, so that a longer one may have fewer threads. Default false. */
   readonly streamed?: boolean;
 }
 
@@ -83,15 +83,17 @@ export class Row {
     const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
     const usual = Math.min(streamed ? STREAMING_WORKGROUP : USUAL_WORKGROUP, largest);
     const registers = (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs;
+    const elements = Math.min(USUAL_ELEMENTS[type], registers);
     let lanes = 1;
-    while (lanes < usual && lanes * Math.min(USUAL_ELEMENTS, registers) < this.count) lanes *= 2;
+    while (lanes < usual && lanes * elements < this.count) lanes *= 2;
     while (lanes < largest && !streamed && lanes * registers < this.count) lanes *= 2;
     this.lanes = lanes;
     this.workgroupSize = Math.max(lanes, PACKED_WORKGROUP);
     this.rowsPerWorkgroup = this.workgroupSize / lanes;
     this.uniforms = this.isPacked ? { rows: 'u32' } : {};
     this.perThread = Math.ceil(this.count / lanes);
-    this.inRegisters = !streamed && this.perThread <= registers;
+    // Loads that are written out are under way together, which a loop's are not.
+    this.inRegisters = this.perThread <= (streamed ? elements : registers);
   }
 
   private get isPacked(): boolean {
@@ -313,7 +315,13 @@ export function asRows(shape: readonly number[]): [rows: number, columns: number
   return [rows, columns];
 }
 
-/** How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU. */
-export function backwardWorkgroups(rows: number): number {
-  return Math.max(1, Math.min(rows, 512));
+/** Floats that the workgroups of a backward pass leave of their sums over rows. */
+const MOST_PARTS = 2 ** 17;
+
+/**
+ * How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU, more where the
+ * sums, a row for each workgroup, are short.
+ */
+export function backwardWorkgroups(rows: number, columns: number): number {
+  return Math.max(1, Math.min(rows, Math.max(512, Math.min(4096, Math.floor(MOST_PARTS / columns)))));
 }

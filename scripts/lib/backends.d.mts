@@ -1,0 +1,2 @@
+export type Backend = 'webgpu' | 'tensorflow' | 'wasm' | 'cpu';
+export const backends: readonly Backend[];
