@@ -24,7 +24,7 @@ export const float32 = (...shape: string[]): Argument => ({ shape, dtype: 'float
 export const int32 = (...shape: string[]): Argument => ({ shape, dtype: 'int32' });
 export const optional = (argument: Argument): OptionalArgument => ({ ...argument, optional: true });
 
-interface OptionalArgument extends Argument {
+export interface OptionalArgument extends Argument {
   readonly optional: true;
 }
 

@@ -23,6 +23,8 @@ const commands = blocksOf(readme).filter(({ language }) => language === 'sh');
 
 let consumer: Consumer;
 
+const fileOf = (name: string) => `${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}.ts`;
+
 const lines = (output: string) => output.trim().split('\n');
 
 /** Bundles code of the consumer, all packages but tfjs-liger left out, and gives the code and what it imports. */
@@ -126,9 +128,7 @@ describe('the packed package', function () {
         console.log(JSON.stringify([...Object.keys(ops), ...Object.keys(train).map((name) => 'train.' + name)]));`;
       const ops: string[] = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
       const sourceOf = (op: string) =>
-        op.startsWith('train.')
-          ? `src/optimizers/${op.slice('train.'.length).toLowerCase()}.ts`
-          : `src/ops/${op.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}.ts`;
+        op.startsWith('train.') ? `src/optimizers/${fileOf(op.slice('train.'.length))}` : `src/ops/${fileOf(op)}`;
       const links = tableOf(readme, '## Ops').map(([link]) => link);
       expect(links).to.deep.equal(ops.sort().map((op) => `[\`${op}\`](${sourceOf(op)})`));
     });

@@ -88,7 +88,7 @@ export const layerNorm = webgpuKernel(LayerNorm, (gpu, { x, gamma, beta }, { eps
 export const layerNormGrad = webgpuKernel(LayerNormGrad, (gpu, { dy, x, gamma, mean, rstd }) => {
   const [rows, columns] = asRows(x.shape);
   const dx = gpu.output(x.shape);
-  const workgroups = backwardWorkgroups(rows, columns);
+  const workgroups = backwardWorkgroups(rows);
   const [dgammas, dbetas] = [gpu.output([workgroups, columns]), gpu.output([workgroups, columns])];
   const tensors = { dy, x, gamma, mean, rstd, dx, dgamma: dgammas, dbeta: dbetas };
   gpu.run(layerNormGradProgram, { columns }, tensors, { rows }, workgroups);

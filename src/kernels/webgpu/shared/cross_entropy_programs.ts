@@ -52,7 +52,7 @@ function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpe
 }
 
 /** Rows that one workgroup sums up: many have their sums added by another one. */
-export const ROWS_A_BLOCK = 4096;
+export const ROWS_A_BLOCK = 2048;
 
 /** WGSL of a loop over the rows of a workgroup's block; one workgroup alone takes all rows. */
 const forEachRowOfBlock = (body: string) => `

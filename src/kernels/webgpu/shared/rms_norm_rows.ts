@@ -110,7 +110,7 @@ export function differentiateNormalizedRows(
 ): { dx: TensorInfo; dgamma: TensorInfo | undefined } {
   const [rows, columns] = asRows(x.shape);
   const dx = gpu.output(x.shape);
-  const workgroups = backwardWorkgroups(rows, columns);
+  const workgroups = backwardWorkgroups(rows);
   const parts = sums ? gpu.output([workgroups, columns]) : undefined;
   const spec = { columns, hasGamma: gamma !== undefined, sums, hasDsum: dsum !== undefined };
   gpu.run(rmsNormGradProgram, spec, { dy, dsum, x, rstd, gamma, dx, dgamma: parts }, { rows, offset }, workgroups);

@@ -315,13 +315,7 @@ export function asRows(shape: readonly number[]): [rows: number, columns: number
   return [rows, columns];
 }
 
-/** Floats that the workgroups of a backward pass leave of their sums over rows. */
-const MOST_PARTS = 2 ** 17;
-
-/**
- * How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU, more where the
- * sums, a row for each workgroup, are short.
- */
-export function backwardWorkgroups(rows: number, columns: number): number {
-  return Math.max(1, Math.min(rows, Math.max(512, Math.min(4096, Math.floor(MOST_PARTS / columns)))));
+/** How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU. */
+export function backwardWorkgroups(rows: number): number {
+  return Math.max(1, Math.min(rows, 512));
 }

@@ -1,0 +1,106 @@
+/** What nobody asks for is not computed: counted by the kernels that run. */
+import { expect } from 'chai';
+import { fusedLinearCrossEntropy, linear, rmsNorm } from '../../src/index.js';
+import { random } from '../support/against_composed.js';
+import { backendName, tf } from '../support/backend.js';
+import { expectClose, expectNoLeak, GRADIENT_TOLERANCE } from '../support/golden.js';
+
+/** The names of the kernels, and on WebGPU of the programs, that run. */
+async function namesOf(query: () => tf.TensorContainer): Promise<string[]> {
+  const { kernels, result } = await tf.profile(query as () => tf.Tensor);
+  tf.dispose(result);
+  const programs = await Promise.all(kernels.map(({ extraInfo }) => extraInfo));
+  return [
+    ...kernels.map(({ name }) => name),
+    ...programs.flatMap((text) => (text ? text.split(', ').map((program) => program.split(':')[0]!) : [])),
+  ];
+}
+
+const count = (names: string[], name: string) => names.filter((each) => each === name).length;
+
+/** A matmul of the composed kernels or of the WGSL ones. */
+const matmuls = (names: string[]) => (backendName === 'webgpu' ? count(names, 'matmul') : count(names, 'BatchMatMul'));
+
+describe('a frozen weight', () => {
+  const labels = () => tf.tensor1d([0, 3, 1, 2, 4, 0], 'int32');
+
+  it('costs linear no gradient, with an activation neither', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, bias] = [random([6, 4]), random([5, 4], 2), random([5], 3)];
+      for (const activation of ['none', 'gelu'] as const) {
+        const loss = () => tf.sum(linear(x, weight, { bias, activation })) as tf.Scalar;
+        const all = await namesOf(() => tf.engine().gradients(loss, [x, weight, bias]) as never);
+        expect([
+          count(all, 'LigerLinearGradX'),
+          count(all, 'LigerLinearGradWeight'),
+          count(all, 'LigerBiasGrad'),
+        ]).to.deep.equal([1, 1, 1]);
+        const frozen = await namesOf(() => tf.engine().gradients(loss, [x]) as never);
+        expect(count(frozen, 'LigerLinearGradX')).to.equal(1);
+        expect(count(frozen, 'LigerLinearGradWeight')).to.equal(0);
+        expect(count(frozen, 'LigerBiasGrad')).to.equal(0);
+      }
+      tf.dispose([x, weight, bias]);
+    });
+  });
+
+  for (const reduction of ['mean', 'none'] as const) {
+    it(`costs fusedLinearCrossEntropy no gradient, for the reduction '${reduction}'`, async () => {
+      await expectNoLeak(async () => {
+        const [x, weight, bias, target] = [random([6, 4]), random([5, 4], 2), random([5], 3), labels()];
+        const loss = () => tf.sum(fusedLinearCrossEntropy(x, weight, target, { bias, reduction })) as tf.Scalar;
+        const run = (xs: tf.Tensor[]) => namesOf(() => tf.engine().gradients(loss, xs) as never);
+        const again = reduction === 'none' ? 1 : 0; // the logits are made again
+        expect(matmuls(await run([x, weight, bias])), 'logits, dx and dweight').to.equal(3 + again);
+        expect(matmuls(await run([x])), 'logits and dx').to.equal(2 + again);
+        expect(matmuls(await run([weight])), 'logits and dweight').to.equal(2 + again);
+        expect(matmuls(await run([bias])), 'logits').to.equal(1 + again);
+        tf.dispose([x, weight, bias, target]);
+      });
+    });
+  }
+
+  it('is found through what was computed from others, in variables and in nested gradients', async () => {
+    await expectNoLeak(async () => {
+      const target = labels();
+      const x = tf.tidy(() => tf.variable(random([6, 4]), true, 'frozen/x'));
+      const weight = tf.tidy(() => tf.variable(random([5, 4], 2), false, 'frozen/weight'));
+      const loss = () => fusedLinearCrossEntropy(tf.tanh(tf.mul(x, 2)), tf.mul(weight, 1), target);
+      const frozen = await namesOf(() => tf.variableGrads(loss) as never);
+      expect(matmuls(frozen), 'logits and dx').to.equal(2);
+
+      const g = (x: tf.Tensor) => tf.grad((w: tf.Tensor) => fusedLinearCrossEntropy(x, w, target))(weight);
+      const dweight = tf.tidy(() => tf.grad((x: tf.Tensor) => tf.sum(tf.mul(tf.square(x), tf.sum(g(x)))))(x));
+      expect(dweight.shape).to.deep.equal([6, 4]);
+      tf.dispose([x, weight, target, dweight]);
+    });
+  });
+
+  it('changes no number', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, gamma, target] = [random([6, 4]), random([5, 4], 2), random([4], 3), labels()];
+      const loss = (x: tf.Tensor, weight: tf.Tensor, gamma: tf.Tensor) =>
+        fusedLinearCrossEntropy(rmsNorm(x, gamma), weight, target);
+      const all = tf.grads(loss as (...xs: tf.Tensor[]) => tf.Tensor)([x, weight, gamma]);
+      const alone = [
+        tf.grad((x: tf.Tensor) => loss(x, weight, gamma))(x),
+        tf.grad((weight: tf.Tensor) => loss(x, weight, gamma))(weight),
+        tf.grad((gamma: tf.Tensor) => loss(x, weight, gamma))(gamma),
+      ];
+      for (const [i, gradient] of alone.entries()) await expectClose(gradient, all[i]!, GRADIENT_TOLERANCE);
+      tf.dispose([x, weight, gamma, target, all, alone]);
+    });
+  });
+
+  it('costs a norm no sum over rows', async () => {
+    if (backendName !== 'webgpu') return;
+    await expectNoLeak(async () => {
+      const [x, gamma] = [random([6, 4]), random([4], 3)];
+      const run = (xs: tf.Tensor[]) =>
+        namesOf(() => tf.engine().gradients(() => tf.sum(rmsNorm(x, gamma)) as tf.Scalar, xs) as never);
+      expect(count(await run([x, gamma]), 'columnSum')).to.equal(1);
+      expect(count(await run([x]), 'columnSum')).to.equal(0);
+      tf.dispose([x, gamma]);
+    });
+  });
+});
