@@ -1,4 +1,5 @@
-// The one-way dependency rule: models, layers, patch → ops → kernel_names ← kernels, gradients.
+// Which way imports go: models, layers, patch → losses, optimizers → ops → contracts ← kernels, gradients; ops and
+// gradients → engine. Each rule names all that a folder may import of src/.
 const only = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -6,6 +7,9 @@ const only = (name, from, allowed) => ({
   from: { path: `^src/${from}` },
   to: { path: '^src/', pathNot: allowed.map((path) => `^src/${path}`) },
 });
+
+const contracts = 'kernels/contracts/';
+const seam = 'backend/(device_backend|tfjs_webgpu_backend)\\.ts';
 
 module.exports = {
   forbidden: [
@@ -15,34 +19,50 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    only('contract-stands-alone', 'kernels/kernel_names\\.ts', ['kernels/kernel_names\\.ts']),
+    only('contracts-stand-alone', contracts, [contracts]),
     only('checks-stand-alone', 'checks/', ['checks/']),
-    only('ops-know-no-backend', 'ops/', [
-      'ops/',
-      'checks/',
-      'kernels/kernel_names\\.ts',
-      'kernels/run_kernel\\.ts',
-      'backend/resident_values\\.ts',
+    only('backend', 'backend/', ['backend/', 'checks/']),
+    only('engine', 'engine/', ['engine/', contracts, seam]),
+    only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
+    only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),
+    only('composed-kernels', 'kernels/composed/', ['kernels/composed/', contracts, 'engine/kernel_func\\.ts']),
+    // What WGSL is written with sees a device's traits, and no device.
+    only('wgsl-knows-no-device', 'kernels/webgpu/wgsl/', [
+      'kernels/webgpu/wgsl/',
+      'kernels/webgpu/runtime/program\\.ts',
     ]),
-    only('gradients-know-no-backend', 'gradients/', [
-      'gradients/',
-      'kernels/kernel_names\\.ts',
-      'kernels/run_kernel\\.ts',
-      'backend/resident_values\\.ts',
+    only('webgpu-runtime', 'kernels/webgpu/runtime/', [
+      'kernels/webgpu/runtime/',
+      contracts,
+      'engine/kernel_func\\.ts',
+      seam,
     ]),
-    only('composed-stands-alone', 'kernels/composed/', [
-      'kernels/composed/',
-      'kernels/kernel_names\\.ts',
-      'kernels/run_kernel\\.ts',
+    only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts]),
+    only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
+    // An op's kernels are made of what is shared, and of no other op's.
+    only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [
+      'kernels/webgpu/(shared|matmul|runtime|wgsl)/',
+      contracts,
     ]),
-    only('webgpu-kernels', 'kernels/webgpu/', ['kernels/webgpu/', 'kernels/kernel_names\\.ts']),
-    only('tensorflow-kernels', 'kernels/tensorflow/', ['kernels/tensorflow/', 'kernels/kernel_names\\.ts']),
-    only('optimizers-stand-on-ops', 'optimizers/', [
+    only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
+    only('register', 'register\\.ts', [
+      '(gradients|kernels/composed|kernels/webgpu)/all\\.ts',
+      contracts,
+      'engine/',
       'optimizers/',
+    ]),
+    {
+      name: 'index-alone-registers',
+      severity: 'error',
+      comment: 'Only src/index.ts imports what has a side effect',
+      from: { path: '^src/', pathNot: '^src/index\\.ts' },
+      to: { path: '^src/register\\.ts' },
+    },
+    only('index', 'index\\.ts', [
+      'register\\.ts',
+      'backend/register_webgpu_backend\\.ts',
       'ops/',
-      'checks/',
-      'kernels/kernel_names\\.ts',
-      'kernels/run_kernel\\.ts',
+      'optimizers/train\\.ts',
     ]),
   ],
   options: {

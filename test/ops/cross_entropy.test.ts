@@ -127,38 +127,12 @@ describe('crossEntropy', () => {
     });
   });
 
-  it('names what is wrong', () => {
-    const logits = tf.ones([2, 4]);
-    const labels = tf.zeros([2], 'int32');
-    const three = tf.zeros([3], 'int32');
-    const floats = tf.zeros([2]);
-    const empty = tf.zeros([2, 0]);
+  it('refuses logits without classes', () => {
+    const [labels, empty] = [tf.zeros([2], 'int32'), tf.zeros([2, 0])];
     expectError(
-      () => crossEntropy(logits, labels, { ignore_index: 0 } as never),
-      /^crossEntropy: unknown option 'ignore_index'; did you mean 'ignoreIndex'\?$/,
+      () => crossEntropy(empty, labels),
+      /^crossEntropy: logits must be of a shape whose V is at least 1, but got/,
     );
-    expectError(
-      () => crossEntropy(logits, labels, { labelSmoothing: 2 }),
-      /option 'labelSmoothing' must be a finite number in \[0, 1\], but got 2/,
-    );
-    expectError(
-      () => crossEntropy(logits, labels, { reduction: 'avg' as never }),
-      /option 'reduction' must be one of 'mean', 'sum', 'none', but got 'avg'/,
-    );
-    expectError(
-      () => crossEntropy(logits, labels, { softcap: 0 }),
-      /option 'softcap' must be a finite number above 0, but got 0/,
-    );
-    expectError(
-      () => crossEntropy(logits, three),
-      /^crossEntropy: labels must have shape \[\.\.\.\] = \[2\] \(as logits says\), but got an int32 tensor of shape \[3\]$/,
-    );
-    expectError(
-      () => crossEntropy(logits, floats),
-      /labels must be an int32 tensor, but got a float32 tensor of shape \[2\]; pass labels\.toInt\(\)$/,
-    );
-    expectError(() => crossEntropy(empty, labels), /logits must be of a shape whose V is at least 1/);
-    expectError(() => crossEntropy(logits, labels, { weight: [1, 2, 3] }), /weight must have shape \[V\] = \[4\]/);
-    tf.dispose([logits, labels, three, floats, empty]);
+    tf.dispose([labels, empty]);
   });
 });

@@ -3,14 +3,7 @@ import { fusedAddRmsNorm, rmsNorm } from '../../src/index.js';
 import { FusedAddRmsNorm, FusedAddRmsNormGrad } from '../../src/kernels/contracts/fused_add_rms_norm.js';
 import { describeRowsAgainstComposed, itDifferentiatesByName, random, rowsOf } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
-import {
-  describeGolden,
-  expectClose,
-  expectError,
-  expectNoLeak,
-  GRADIENT_TOLERANCE,
-  OUTPUT_TOLERANCE,
-} from '../support/golden.js';
+import { describeGolden, expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
 
 describeGolden('fusedAddRmsNorm', ({ x, residual, gamma }, options) => fusedAddRmsNorm(x!, residual!, gamma!, options));
 
@@ -34,6 +27,7 @@ describe('fusedAddRmsNorm', () => {
       [2, 40000],
       [3, 40001],
       [1030, 12],
+      [66000, 4],
     ],
   );
 
@@ -102,26 +96,5 @@ describe('fusedAddRmsNorm', () => {
       for (const [i, gradient] of gradients.entries()) await expectClose(gradient, apart[i]!, GRADIENT_TOLERANCE);
       tf.dispose([x, residual, gamma, dy, gradients, apart]);
     });
-  });
-
-  it('names what is wrong', () => {
-    const [x, gamma, short] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([2, 7])];
-    expectError(
-      () => fusedAddRmsNorm(x, x, gamma, { eps: 1 } as never),
-      /^fusedAddRmsNorm: unknown option 'eps'; did you mean 'epsilon'\?$/,
-    );
-    expectError(
-      () => fusedAddRmsNorm(x, x, gamma, { epsilon: -1 }),
-      /^fusedAddRmsNorm: option 'epsilon' must be a finite number of at least 0, but got -1$/,
-    );
-    expectError(
-      () => fusedAddRmsNorm(x, short, gamma),
-      /^fusedAddRmsNorm: residual must have shape \[\.\.\.,C\] = \[2,8\] \(as x says\), but got a float32 tensor of shape \[2,7\]$/,
-    );
-    expectError(
-      () => fusedAddRmsNorm(x, x, undefined as never),
-      /^fusedAddRmsNorm: gamma must be a float32 tensor, but got undefined$/,
-    );
-    tf.dispose([x, gamma, short]);
   });
 });

@@ -149,26 +149,12 @@ describe('fusedLinearCrossEntropy', () => {
     });
   });
 
-  it('names what is wrong', () => {
-    const [x, weight, labels] = [tf.ones([2, 4]), tf.ones([5, 4]), tf.zeros([2], 'int32')];
-    const narrow = tf.ones([5, 3]);
-    expectError(
-      () => fusedLinearCrossEntropy(x, narrow, labels),
-      /^fusedLinearCrossEntropy: weight must have shape \[V,H\] = \[5,4\] \(as x says\), but got a float32 tensor of shape \[5,3\]$/,
-    );
+  it('refuses labels out of range in JavaScript', () => {
+    const [x, weight] = [tf.ones([2, 4]), tf.ones([5, 4])];
     expectError(
       () => fusedLinearCrossEntropy(x, weight, [0, 5]),
-      /labels must be in \[0, 5\) or -100 \(ignoreIndex\), but got 5 at position 1/,
+      /^fusedLinearCrossEntropy: labels must be in \[0, 5\) or -100 \(ignoreIndex\), but got 5 at position 1$/,
     );
-    expectError(
-      () => fusedLinearCrossEntropy(x, weight, labels, { chunksize: 2 } as never),
-      /unknown option 'chunksize'; did you mean 'chunkSize'\?/,
-    );
-    expectError(
-      () => fusedLinearCrossEntropy(x, weight, labels, { chunkSize: 0 }),
-      /option 'chunkSize' must be an integer of at least 1, but got 0/,
-    );
-    expectError(() => fusedLinearCrossEntropy(x, weight, labels, { weight: [1] } as never), /unknown option 'weight'/);
-    tf.dispose([x, weight, labels, narrow]);
+    tf.dispose([x, weight]);
   });
 });

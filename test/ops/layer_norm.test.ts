@@ -4,14 +4,7 @@ import { layerNorm } from '../../src/index.js';
 import { LayerNorm, LayerNormGrad } from '../../src/kernels/contracts/layer_norm.js';
 import { describeRowsAgainstComposed, itDifferentiatesByName, random, rowsOf } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
-import {
-  describeGolden,
-  expectClose,
-  expectError,
-  expectNoLeak,
-  GRADIENT_TOLERANCE,
-  OUTPUT_TOLERANCE,
-} from '../support/golden.js';
+import { describeGolden, expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
 
 describeGolden('layerNorm', ({ x, gamma, beta }, options) => ({ y: layerNorm(x!, gamma!, beta!, options) }));
 
@@ -35,6 +28,7 @@ describe('layerNorm', () => {
       [2, 40000],
       [3, 40001],
       [1030, 12],
+      [66000, 4],
     ],
   );
 
@@ -80,26 +74,4 @@ describe('layerNorm', () => {
     () => ({ inputs: { x: random([3, 8]), gamma: random([8], 2), beta: random([8], 3) }, attrs: { epsilon: 1e-6 } }),
     ({ x, gamma, beta }) => layerNorm(x!, gamma!, beta!),
   );
-
-  it('names what is wrong', () => {
-    const [x, gamma, short, scalar] = [tf.ones([2, 8]), tf.ones([8]), tf.ones([7]), tf.scalar(1)];
-    expectError(
-      () => layerNorm(x, gamma, gamma, { epsilonn: 1 } as never),
-      /^layerNorm: unknown option 'epsilonn'; did you mean 'epsilon'\?$/,
-    );
-    expectError(
-      () => layerNorm(x, gamma, gamma, { epsilon: -1 }),
-      /^layerNorm: option 'epsilon' must be a finite number of at least 0, but got -1$/,
-    );
-    expectError(
-      () => layerNorm(x, gamma, short),
-      /^layerNorm: beta must have shape \[C\] = \[8\] \(as x says\), but got a float32 tensor of shape \[7\]$/,
-    );
-    expectError(() => layerNorm(scalar, gamma, gamma), /^layerNorm: x must have shape \[\.\.\.,C\], but got /);
-    expectError(
-      () => layerNorm(x, gamma, undefined as never),
-      /^layerNorm: beta must be a float32 tensor, but got undefined$/,
-    );
-    tf.dispose([x, gamma, short, scalar]);
-  });
 });

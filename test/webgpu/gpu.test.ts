@@ -189,6 +189,15 @@ if (backendName === 'webgpu') {
       });
     });
 
+    it('refuses a dispatch without one of its uniforms', () => {
+      const y = toTensor(gpu().output([1]));
+      expectError(
+        () => gpu().run(fillProgram, { size: 1 }, { y }, {}, 1),
+        /^testFill: there is no value for the uniform 'value'$/,
+      );
+      y.dispose();
+    });
+
     it('refuses tensors that are too large', () => {
       expectError(
         () => withLimits({ maxBufferSize: 1024 }).output([257]),
