@@ -21,7 +21,7 @@ module.exports = {
     },
     only('contracts-stand-alone', contracts, [contracts]),
     only('checks-stand-alone', 'checks/', ['checks/']),
-    only('backend', 'backend/', ['backend/', 'checks/']),
+    only('backend', 'backend/', ['backend/', 'checks/', 'engine/registered\\.ts']),
     only('engine', 'engine/', ['engine/', contracts, seam]),
     only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
     only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),

@@ -6,6 +6,7 @@ export {
   type WebGPUBackend,
 } from './backend/register_webgpu_backend.js';
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
+export { type DytConfig, dyt } from './ops/dyt.js';
 export { type EmbeddingConfig, embedding } from './ops/embedding.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';

@@ -1,5 +1,4 @@
 import {
-  engine,
   env,
   findBackend,
   findBackendFactory,
@@ -18,6 +17,7 @@ import {
   type ResolvedConfig,
   resolveConfig,
 } from '../checks/config_schema.js';
+import { backendNamed } from '../engine/registered.js';
 import { TfjsWebGPUBackend } from './tfjs_webgpu_backend.js';
 
 const schema = {
@@ -80,9 +80,10 @@ async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBa
   const { WebGPUBackend } = await importBackend();
   const made = device ? { device, info: adapter?.info } : await makeDevice(adapter, powerPreference);
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
-  env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
   const make = () => {
+    // Here, since tf.engine().reset() puts flags back, and has the backend made again.
+    env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
     const backend = new WebGPUBackend(made.device, info as GPUAdapterInfo);
     TfjsWebGPUBackend.of(backend).reuseBuffersAtOnce();
     return mark(backend);
@@ -107,8 +108,7 @@ function mark(backend: WebGPUBackend): WebGPUBackend {
 
 /** The backend that was made here, while it works. */
 function liveBackend(): WebGPUBackend | undefined {
-  // Not findBackend(), which would start tfjs's own.
-  const backend = engine().registry.webgpu as Marked | undefined;
+  const backend = backendNamed('webgpu') as Marked | undefined;
   return backend?.[STATE]?.lost === false ? backend : undefined;
 }
 

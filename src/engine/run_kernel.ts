@@ -55,6 +55,7 @@ function run({ contract, inputs, attrs }: Call): Record<string, Tensor> | Tensor
 
 /** What tfjs's engine has, and does not declare. */
 interface EngineInternals {
+  backend: { numDataIds(): number };
   state: { numDataMovesStack: number[]; activeScope: { name: string } };
   shouldCheckForMemLeaks(): boolean;
   runKernelFunc(kernel: {
@@ -82,9 +83,10 @@ function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Recor
     const list = Array.isArray(result) ? result : [result];
     const tensors = list.map((info) => (info instanceof Tensor ? info : current.makeTensorFromTensorInfo(info)));
     const made = byName(names, tensors);
-    save(SavedTensors.make(savedNames, { ...made, ...inputs }, wants, visible));
-    // What is saved is no leak.
-    if (internals.shouldCheckForMemLeaks()) addDataMoves(internals, names.length - visible.length);
+    const saved = SavedTensors.make(savedNames, { ...made, ...inputs }, wants, visible);
+    if (internals.shouldCheckForMemLeaks())
+      saveWithoutLeak(internals, () => save(saved), names.length - visible.length);
+    else save(saved);
     return visible.map((name) => made[name]!);
   };
   // The engine names such a kernel after the scope that it runs in, and finds its gradient by that name.
@@ -98,9 +100,12 @@ function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Recor
   }
 }
 
-/** Has the engine's check for leaks expect `count` more tensors' data. */
-function addDataMoves({ state: { numDataMovesStack: stack } }: EngineInternals, count: number): void {
-  stack[stack.length - 1]! += count;
+/** Has the engine's check for leaks know that what is saved remains: `hidden` outputs, or copies where clones are copies. */
+function saveWithoutLeak({ backend, state }: EngineInternals, save: () => void, hidden: number): void {
+  const before = backend.numDataIds();
+  save();
+  const copies = backend.numDataIds() - before;
+  state.numDataMovesStack[state.numDataMovesStack.length - 1]! += copies > 0 ? copies : hidden;
 }
 
 function byName(names: readonly string[], tensors: readonly Tensor[]): Record<string, Tensor> {

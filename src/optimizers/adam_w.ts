@@ -1,5 +1,4 @@
 import {
-  engine,
   type NamedTensorMap,
   Optimizer,
   type Scalar,
@@ -22,6 +21,7 @@ import {
   strings,
 } from '../checks/config_schema.js';
 import { fail } from '../checks/errors.js';
+import { variableNamed } from '../engine/registered.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { AdamW, AdamWStep, SquaredNorms } from '../kernels/contracts/adam_w.js';
 
@@ -276,7 +276,7 @@ function checkGradients(variableGradients: NamedTensorMap | NamedTensor[]): Upda
   const seen = new Set<string>();
   const updates: Update[] = [];
   for (const { name, tensor: gradient } of named) {
-    const variable = engine().registeredVariables[name];
+    const variable = variableNamed(name);
     if (!variable) throw new Error(`${OP}: there is no variable '${name}'`);
     if (!gradient) continue;
     const wanted = () => `a float32 tensor of shape [${variable.shape}]`;

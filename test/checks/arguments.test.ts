@@ -19,6 +19,7 @@ function shapesOf(args: Readonly<Record<string, Argument>>): Record<string, numb
   const sizes: Record<string, number> = { ...SIZES };
   let next = 3;
   const sizeOf = (symbol: string) => {
+    if (/^\d/.test(symbol)) return Number(symbol);
     if (!(symbol in sizes)) {
       sizes[symbol] = next;
       next += 2;

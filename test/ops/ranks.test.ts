@@ -28,6 +28,10 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C]],
     run: ([logits], leading) => liger.crossEntropy(logits!, labelsOf(leading), { reduction: 'none' }),
   },
+  dyt: {
+    shapes: (leading) => [[...leading, C], [1], [C], [C]],
+    run: ([x, alpha, gamma, beta]) => liger.dyt(x!, alpha!, gamma!, { beta }),
+  },
   embedding: {
     shapes: () => [[C, 4]],
     run: ([table], leading) => liger.embedding(table!, labelsOf(leading)),

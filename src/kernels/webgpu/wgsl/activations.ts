@@ -11,6 +11,10 @@ fn exactTanh(x: T) -> T {
   let s = x * x;
   let small = x + x * s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0 + s * (-1382.0 / 155925.0)))));
   return select(large, small, abs(x) < T(0.3));
+}
+fn exactTanhSlope(x: T) -> T {
+  let e = exp(-2.0 * abs(x)); // 1 − tanh² would cancel
+  return 4.0 * e / ((1.0 + e) * (1.0 + e));
 }`;
 
 /** 1 / (1 + e^-x), from e^-|x| alone: e^-x overflows. */

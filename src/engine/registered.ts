@@ -1,0 +1,12 @@
+/** What is registered with tfjs's engine. */
+import { engine, type KernelBackend, type Variable } from '@tensorflow/tfjs-core';
+
+/** The variable of a name. */
+export function variableNamed(name: string): Variable | undefined {
+  return engine().registeredVariables[name];
+}
+
+/** The backend of a name, if it was made already: tf.findBackend would make it. */
+export function backendNamed(name: string): KernelBackend | undefined {
+  return engine().registry[name];
+}
