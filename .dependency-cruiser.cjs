@@ -25,18 +25,13 @@ module.exports = {
     only('engine', 'engine/', ['engine/', contracts, seam]),
     only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
     only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),
-    only('composed-kernels', 'kernels/composed/', ['kernels/composed/', contracts, 'engine/kernel_func\\.ts']),
+    only('composed-kernels', 'kernels/composed/', ['kernels/composed/', contracts]),
     // What WGSL is written with sees a device's traits, and no device.
     only('wgsl-knows-no-device', 'kernels/webgpu/wgsl/', [
       'kernels/webgpu/wgsl/',
       'kernels/webgpu/runtime/program\\.ts',
     ]),
-    only('webgpu-runtime', 'kernels/webgpu/runtime/', [
-      'kernels/webgpu/runtime/',
-      contracts,
-      'engine/kernel_func\\.ts',
-      seam,
-    ]),
+    only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam]),
     only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts]),
     only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
     // An op's kernels are made of what is shared, and of no other op's.

@@ -1,6 +1,6 @@
 import { type KernelFunc, type Tensor, tidy } from '@tensorflow/tfjs-core';
-import { kernelFuncOf } from '../../../engine/kernel_func.js';
 import type { Contract, Tensors } from '../../contracts/shared/contract.js';
+import { kernelFuncOf } from '../../contracts/shared/kernel_func.js';
 
 /** A kernel as a few tfjs ops, for any backend. */
 export interface ComposedKernel<Inputs, Attrs, Outputs> {

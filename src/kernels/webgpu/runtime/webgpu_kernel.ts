@@ -1,6 +1,6 @@
 import type { KernelConfig, TensorInfo } from '@tensorflow/tfjs-core';
-import { kernelFuncOf } from '../../../engine/kernel_func.js';
 import type { Contract, Tensors } from '../../contracts/shared/contract.js';
+import { kernelFuncOf } from '../../contracts/shared/kernel_func.js';
 import { Gpu } from './gpu.js';
 
 /** The WGSL kernel of a contract, for tfjs's registry. If it throws, the tensors that it has made are given back. */

@@ -6,7 +6,7 @@ import { type ReductionOptions, rowReduction } from './reduction.js';
 const MOST_REGISTERS = 8;
 
 /** Elements that a thread gets before a row gets more threads: few threads with several hide latency better than many with one. */
-const USUAL_ELEMENTS = { vec4f: 4, f32: 16 };
+const USUAL_ELEMENTS = { vec4f: 4, f32: 8 };
 
 /** The threads that a row gets at most, unless only more of them have registers for it. */
 const USUAL_WORKGROUP = 256;

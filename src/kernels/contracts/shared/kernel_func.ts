@@ -1,5 +1,5 @@
 import type { KernelFunc, TensorInfo } from '@tensorflow/tfjs-core';
-import type { Contract, Tensors } from '../kernels/contracts/shared/contract.js';
+import type { Contract, Tensors } from './contract.js';
 
 /**
  * tfjs's kernel function for one that takes and gives tensors by their names. Outputs that are undefined are left out. The
