@@ -79,7 +79,7 @@ describe('demo', () => {
     const endThen = at('parameters, on cpu', (child) => child.kill('SIGTERM'));
     const { code, output } = await watch(process.execPath, ['scripts/demo.mjs', '--backend', 'cpu'], endThen);
     expect(code, output).to.equal(143);
-    expect(output).to.match(/A Llama with 1\.6M parameters, on cpu: 100 steps/);
+    expect(output).to.match(/A Llama with 1\.6M parameters, on cpu: 40 steps/);
     expect(output).not.to.include('libtensorflow');
     expect(defaultSize('cpu', 'auto')).to.equal('tiny');
     expect(defaultSize('webgpu', 'auto')).to.equal('medium');

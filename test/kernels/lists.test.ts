@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import '../../src/index.js';
+import '../../src/register.js';
 import { fallbackKernel } from '../../src/engine/fallback_kernels.js';
 import { gradients } from '../../src/engine/gradient.js';
 import * as composed from '../../src/kernels/composed/all.js';

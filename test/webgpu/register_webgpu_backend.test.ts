@@ -109,6 +109,13 @@ if (target === 'webgpu') {
       expect(webgpuDevice()).to.equal(device);
     });
 
+    it('sets its flags again where tfjs makes the backend anew, as after tf.engine().reset()', () => {
+      tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 15);
+      const made = tf.findBackendFactory('webgpu')() as tf.KernelBackend;
+      expect(tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')).to.equal(128);
+      made.dispose();
+    });
+
     it('makes another where it was removed', async () => {
       const device = webgpuDevice();
       const backend = tf.backend();

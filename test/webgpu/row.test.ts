@@ -38,8 +38,8 @@ if (backendName === 'webgpu') {
     });
 
     it('gives short rows a workgroup together, and long ones one to themselves', () => {
-      expect(new Row(gpu(), 64).rowsPerWorkgroup).to.equal(32);
-      expect(new Row(gpu(), 10).rowsPerWorkgroup).to.equal(64);
+      expect(new Row(gpu(), 64).rowsPerWorkgroup).to.equal(64);
+      expect(new Row(gpu(), 10).rowsPerWorkgroup).to.equal(128);
       expect(new Row(gpu(), 4096).rowsPerWorkgroup).to.equal(1);
     });
   });

@@ -1,7 +1,7 @@
 import { Dyt, DytGrad } from '../contracts/dyt.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { columnSum } from './shared/column_sum.js';
+import { columnSum, columnSums } from './shared/column_sum.js';
 import { wgslFunction } from './wgsl/activations.js';
 import { workgroupReduction } from './wgsl/reduction.js';
 import { asRows, backwardWorkgroups, Row } from './wgsl/row.js';
@@ -54,11 +54,11 @@ const dytGradProgram = defineProgram('dytGrad', ({ columns }: { columns: number 
     row.pass(
       { dy: 'dy[base + @]', x: 'x[base + @]', gamma },
       ({ dy, x, gamma }, at, i) => `
-      let z = a * ${x};
-      let dz = ${dy} * ${gamma} * exactTanhSlope(z);
+      let t = tanhAndSlope(a * ${x});
+      let dz = ${dy} * ${gamma} * t.slope;
       dx[base + ${at}] = dz * a;
       slopes += ${row.dot('dz', x)};
-      ${dgamma.add(`${dy} * exactTanh(z)`, at, i)}
+      ${dgamma.add(`${dy} * t.value`, at, i)}
       ${dbeta.add(dy, at, i)}`,
     ),
   )}
@@ -87,8 +87,7 @@ export const dytGrad = webgpuKernel(DytGrad, (gpu, { dy, x, alpha, gamma }) => {
   };
   gpu.run(dytGradProgram, { columns }, { dy, x, alpha, gamma, dx, ...parts }, { rows }, workgroups);
   const dalpha = columnSum(gpu, parts.dalpha, workgroups, 1);
-  const dgamma = columnSum(gpu, parts.dgamma, workgroups, columns);
-  const dbeta = columnSum(gpu, parts.dbeta, workgroups, columns);
+  const [dgamma, dbeta] = columnSums(gpu, [parts.dgamma, parts.dbeta], workgroups, columns);
   gpu.release(parts.dalpha, parts.dgamma, parts.dbeta);
-  return { dx, dalpha, dgamma, dbeta };
+  return { dx, dalpha, dgamma: dgamma!, dbeta: dbeta! };
 });

@@ -1,7 +1,7 @@
 import { LayerNorm, LayerNormGrad } from '../contracts/layer_norm.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { columnSum } from './shared/column_sum.js';
+import { columnSums } from './shared/column_sum.js';
 import { asRows, backwardWorkgroups, Row } from './wgsl/row.js';
 
 interface LayerNormSpec {
@@ -92,8 +92,7 @@ export const layerNormGrad = webgpuKernel(LayerNormGrad, (gpu, { dy, x, gamma, m
   const [dgammas, dbetas] = [gpu.output([workgroups, columns]), gpu.output([workgroups, columns])];
   const tensors = { dy, x, gamma, mean, rstd, dx, dgamma: dgammas, dbeta: dbetas };
   gpu.run(layerNormGradProgram, { columns }, tensors, { rows }, workgroups);
-  const dgamma = columnSum(gpu, dgammas, workgroups, columns);
-  const dbeta = columnSum(gpu, dbetas, workgroups, columns);
+  const [dgamma, dbeta] = columnSums(gpu, [dgammas, dbetas], workgroups, columns);
   gpu.release(dgammas, dbetas);
-  return { dx, dgamma, dbeta };
+  return { dx, dgamma: dgamma!, dbeta: dbeta! };
 });

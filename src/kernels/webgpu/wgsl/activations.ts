@@ -1,21 +1,20 @@
 /** WGSL of functions that several kernels share, exact to float32 rounding. `T` stands for the type, f32 or vec4f. */
 
 /**
- * tanh without overflow, and without the cancellation near 0 that built-ins may have: with t = expm1-like quotients it
- * would need two branches, so small arguments take their series and the others e^(-2|x|), which lies in (0, 1].
+ * tanh without overflow, and without the cancellation near 0 that built-ins may have: small arguments take its series, and the
+ * others e^(-2|x|), which lies in (0, 1]. Its slope, 1 − tanh², is made from the same: near ±1 the difference would cancel.
  */
 const TANH = `
-fn exactTanh(x: T) -> T {
+struct TanhAndSlope { value: T, slope: T }
+fn tanhAndSlope(x: T) -> TanhAndSlope {
   let e = exp(-2.0 * abs(x));
-  let large = (1.0 - e) / (1.0 + e) * sign(x);
+  let r = 1.0 / (1.0 + e);
+  let large = (1.0 - e) * r * sign(x);
   let s = x * x;
   let small = x + x * s * (-1.0 / 3.0 + s * (2.0 / 15.0 + s * (-17.0 / 315.0 + s * (62.0 / 2835.0 + s * (-1382.0 / 155925.0)))));
-  return select(large, small, abs(x) < T(0.3));
+  return TanhAndSlope(select(large, small, abs(x) < T(0.3)), 4.0 * e * r * r);
 }
-fn exactTanhSlope(x: T) -> T {
-  let e = exp(-2.0 * abs(x)); // 1 − tanh² would cancel
-  return 4.0 * e / ((1.0 + e) * (1.0 + e));
-}`;
+fn exactTanh(x: T) -> T { return tanhAndSlope(x).value; }`;
 
 /** 1 / (1 + e^-x), from e^-|x| alone: e^-x overflows. */
 const SIGMOID = `

@@ -15,7 +15,7 @@ const USUAL_WORKGROUP = 256;
 const STREAMING_WORKGROUP = 512;
 
 /** Rows that need fewer threads share a workgroup of this many. */
-const PACKED_WORKGROUP = 128;
+const PACKED_WORKGROUP = 256;
 
 /**
  * A row that a pass reads: WGSL in which `@` stands for the element's index within the row. With `again`, it is made from
@@ -315,7 +315,10 @@ export function asRows(shape: readonly number[]): [rows: number, columns: number
   return [rows, columns];
 }
 
-/** How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU. */
+/**
+ * How many workgroups walk the rows of a backward pass that also sums over them: enough to fill a large GPU, and no more, since
+ * each leaves a row of sums.
+ */
 export function backwardWorkgroups(rows: number): number {
-  return Math.max(1, Math.min(rows, 512));
+  return Math.max(1, Math.min(rows, 256));
 }
