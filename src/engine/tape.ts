@@ -22,9 +22,9 @@ export function watchGradients(): void {
   const { gradients } = target;
   target.gradients = (f, xs, dy, allowNoGradients) => {
     depth++;
-    seen = 0;
-    for (const { id } of xs) differentiated.add(id);
     try {
+      seen = 0;
+      for (const { id } of xs) differentiated.add(id);
       return gradients.call(target, f, xs, dy as Tensor, allowNoGradients) as ReturnType<typeof gradients<never>>;
     } finally {
       if (--depth === 0) differentiated.clear();

@@ -76,6 +76,21 @@ describe('a frozen weight', () => {
     });
   });
 
+  it('is none after gradients of nothing were asked for', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, target] = [random([6, 4]), random([5, 4], 2), labels()];
+      expect(() => tf.engine().gradients(() => tf.scalar(0), undefined as never)).to.throw();
+      // A recording that `gradients` did not begin: what it will ask for is not known.
+      const engine = tf.engine() as unknown as { startTape(): void; endTape(): void };
+      engine.startTape();
+      const names = await namesOf(() => fusedLinearCrossEntropy(x, weight, target));
+      tf.dispose(tf.engine().state.activeTape.map(({ saved }) => saved ?? []));
+      engine.endTape();
+      expect(matmuls(names), 'logits, dx and dweight').to.equal(3);
+      tf.dispose([x, weight, target]);
+    });
+  });
+
   it('changes no number', async () => {
     await expectNoLeak(async () => {
       const [x, weight, gamma, target] = [random([6, 4]), random([5, 4], 2), random([4], 3), labels()];

@@ -25,6 +25,15 @@ const STATS = {
   weightSum: 'stats[3]',
 } as const;
 
+/** What a row's loss and gradient are computed with. Labels and results are those of `firstRow` on. */
+const ROW_UNIFORMS = {
+  firstRow: 'u32',
+  ignoreIndex: 'i32',
+  labelSmoothing: 'f32',
+  lseSquareScale: 'f32',
+  softcap: 'f32',
+} as const;
+
 /** A row of logits, and WGSL for what is specific to logits. */
 function logitsRow({ vocabulary, stride, softcapped, weighted }: CrossEntropySpec, gpu: DeviceTraits) {
   const row = new Row(gpu, vocabulary, { stride, streamed: true });
@@ -145,15 +154,7 @@ export const rowsProgram = defineProgram('crossEntropyRows', (spec: CrossEntropy
       ...(predicted && { predictedTokens: 'i32' as const }),
       ...(tokenScaled && { tokenScale: 'f32' as const }),
     },
-    uniforms: {
-      ...row.uniforms,
-      firstRow: 'u32',
-      ignoreIndex: 'i32',
-      labelSmoothing: 'f32',
-      lseSquareScale: 'f32',
-      softcap: 'f32',
-      nan: 'f32',
-    },
+    uniforms: { ...row.uniforms, ...ROW_UNIFORMS, nan: 'f32' },
     declarations: `
 ${row.reduction('rowSum')}
 ${row.reduction('rowMax', { op: 'max' })}
@@ -256,14 +257,7 @@ export const gradProgram = defineProgram(
         ...(tokenScaled && { tokenScale: 'f32' as const }),
       },
       writes: { dlogits: row.type },
-      uniforms: {
-        ...row.uniforms,
-        firstRow: 'u32',
-        ignoreIndex: 'i32',
-        labelSmoothing: 'f32',
-        lseSquareScale: 'f32',
-        softcap: 'f32',
-      },
+      uniforms: { ...row.uniforms, ...ROW_UNIFORMS },
       declarations,
       body: `
   ${row.begin()}
