@@ -107,15 +107,17 @@ describe('a frozen weight', () => {
     });
   });
 
-  it('costs a norm no sum over rows', async () => {
-    if (backendName !== 'webgpu') return;
-    await expectNoLeak(async () => {
-      const [x, gamma] = [random([6, 4]), random([4], 3)];
-      const run = (xs: tf.Tensor[]) =>
-        namesOf(() => tf.engine().gradients(() => tf.sum(rmsNorm(x, gamma)) as tf.Scalar, xs) as never);
-      expect(count(await run([x, gamma]), 'columnSum')).to.equal(1);
-      expect(count(await run([x]), 'columnSum')).to.equal(0);
-      tf.dispose([x, gamma]);
+  // Composed kernels sum up with stock ops, which tell nothing.
+  if (backendName === 'webgpu') {
+    it('costs a norm no sum over rows', async () => {
+      await expectNoLeak(async () => {
+        const [x, gamma] = [random([6, 4]), random([4], 3)];
+        const run = (xs: tf.Tensor[]) =>
+          namesOf(() => tf.engine().gradients(() => tf.sum(rmsNorm(x, gamma)) as tf.Scalar, xs) as never);
+        expect(count(await run([x, gamma]), 'columnSum')).to.equal(1);
+        expect(count(await run([x]), 'columnSum')).to.equal(0);
+        tf.dispose([x, gamma]);
+      });
     });
-  });
+  }
 });
