@@ -99,31 +99,35 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   }
 
   copy(source: TensorInfo, target: TensorInfo): void {
-    const { backend } = this;
     const [from, to] = [this.bufferOf(source), this.bufferOf(target)];
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    backend.commandEncoder!.copyBufferToBuffer(from, 0, to, 0, to.size);
+    this.betweenPasses().copyBufferToBuffer(from, 0, to, 0, to.size);
   }
 
   get batch(): object | null {
     return this.backend.commandEncoder;
   }
 
-  openBatch(): object {
+  openBatch(): GPUCommandEncoder {
     this.backend.ensureCommandEncoderReady();
     return this.backend.commandEncoder!;
   }
 
+  /** The encoder for a command that is not part of a pass. */
+  private betweenPasses(): GPUCommandEncoder {
+    const encoder = this.openBatch();
+    this.backend.endComputePassEncoder();
+    return encoder;
+  }
+
   dispatch({ name, pipeline, bindGroup, x, y }: Command): void {
     const { backend } = this;
-    const timing = backend.activeTimers != null;
-    backend.ensureCommandEncoderReady();
-    if (backend.commandEncoder !== this.encoder) {
-      this.encoder = backend.commandEncoder;
+    const { activeTimers } = backend;
+    const encoder = this.openBatch();
+    if (encoder !== this.encoder) {
+      this.encoder = encoder;
       this.unsubmittedBytes = 0;
     }
-    const pass = this.openPass(timing && backend.supportTimestampQuery);
+    const pass = this.openPass(activeTimers != null && backend.supportTimestampQuery);
     // A dispatch of tfjs's own in between would have set its pipeline, and counted.
     const { last } = this;
     if (last.pass !== pass || last.pipeline !== pipeline || last.count !== backend.dispatchCountInPass) {
@@ -133,9 +137,9 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     pass.dispatchWorkgroups(x, y);
     backend.dispatchCountInPass++;
     this.last = { pass, pipeline, count: backend.dispatchCountInPass };
-    if (timing) {
+    if (activeTimers) {
       backend.endComputePassEncoder();
-      backend.activeTimers!.push({ name, query: backend.getQueryTime() });
+      activeTimers.push({ name, query: backend.getQueryTime() });
     } else if (
       backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
       this.unsubmittedBytes > SUBMIT_BYTES
@@ -148,13 +152,12 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   private openPass(isTimed: boolean): GPUComputePassEncoder {
     const { backend } = this;
     if (isTimed) {
-      backend.endComputePassEncoder();
       backend.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
-      backend.computePassEncoder = backend.commandEncoder!.beginComputePass({
+      backend.computePassEncoder = this.betweenPasses().beginComputePass({
         timestampWrites: { querySet: backend.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
       });
     }
-    backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass();
+    backend.computePassEncoder ??= this.openBatch().beginComputePass();
     return backend.computePassEncoder;
   }
 
@@ -166,13 +169,11 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   }
 
   async time(queue: () => void): Promise<number> {
-    const { backend, device } = this;
+    const { device } = this;
     this.submit();
     const querySet = device.createQuerySet({ type: 'timestamp', count: 2 });
     const stamp = (timestampWrites: GPUComputePassTimestampWrites) => {
-      backend.ensureCommandEncoderReady();
-      backend.endComputePassEncoder();
-      backend.commandEncoder!.beginComputePass({ timestampWrites }).end();
+      this.betweenPasses().beginComputePass({ timestampWrites }).end();
     };
     stamp({ querySet, beginningOfPassWriteIndex: 0 });
     queue();
@@ -180,13 +181,14 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     const size = 16;
     const resolved = device.createBuffer({ size, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
     const mapped = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
-    backend.commandEncoder!.resolveQuerySet(querySet, 0, 2, resolved, 0);
-    backend.commandEncoder!.copyBufferToBuffer(resolved, 0, mapped, 0, size);
+    const encoder = this.betweenPasses();
+    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+    encoder.copyBufferToBuffer(resolved, 0, mapped, 0, size);
     this.submit();
     await mapped.mapAsync(GPUMapMode.READ);
-    const [begin, end] = new BigUint64Array(mapped.getMappedRange());
+    const [begin = 0n, end = 0n] = new BigUint64Array(mapped.getMappedRange());
     for (const resource of [querySet, resolved, mapped]) resource.destroy();
-    return Number(end! - begin!) / 1e6;
+    return Number(end - begin) / 1e6;
   }
 
   meterMemory(): MemoryMeter {

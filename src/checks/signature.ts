@@ -10,21 +10,24 @@ import {
 import { fail, show, withArticle } from './errors.js';
 
 /** What an op says of one of its positional tensors. */
-export interface Argument {
+export interface Argument<Dimension extends string = string> {
   /**
    * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of leading
    * dimensions, and a number for itself.
    */
-  readonly shape: readonly string[];
+  readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
   readonly optional?: boolean;
 }
 
-export const float32 = (...shape: string[]): Argument => ({ shape, dtype: 'float32' });
-export const int32 = (...shape: string[]): Argument => ({ shape, dtype: 'int32' });
-export const optional = (argument: Argument): OptionalArgument => ({ ...argument, optional: true });
+export const float32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'float32' });
+export const int32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'int32' });
+export const optional = <D extends string>(argument: Argument<D>): OptionalArgument<D> => ({
+  ...argument,
+  optional: true,
+});
 
-export interface OptionalArgument extends Argument {
+export interface OptionalArgument<Dimension extends string = string> extends Argument<Dimension> {
   readonly optional: true;
 }
 
@@ -34,11 +37,17 @@ export interface Checked<Args extends Record<string, Argument>, S extends Config
     [K in keyof S as S[K] extends TensorOption ? K : never]: Tensor | undefined;
   };
   readonly config: ResolvedConfig<S>;
-  /** The sizes of the named dimensions. */
-  readonly sizes: Readonly<Record<string, number>>;
+  /** The sizes of the named dimensions of the tensors that are always there. */
+  readonly sizes: Readonly<Record<DimensionOf<Args>, number>>;
   /** The leading dimensions that `...` stands for. */
   readonly leading: number[];
 }
+
+/** The names of the dimensions of those arguments that are not optional. */
+type DimensionOf<Args extends Record<string, Argument>> = Exclude<
+  { [K in keyof Args]: Args[K] extends OptionalArgument ? never : Args[K]['shape'][number] }[keyof Args],
+  '...' | `${number}`
+>;
 
 /**
  * Checks the arguments of an op: the one declaration of its tensors and options. Nothing is allocated on a backend before
@@ -80,7 +89,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     return tidy(this.op, () => {
       const tensors: Record<string, Tensor | undefined> = {};
       for (const [name, { dtype }] of this.tensors) tensors[name] = convert(given[name], dtype);
-      return body({ tensors: tensors as Checked<Args, S>['tensors'], config: resolved, sizes, leading });
+      return body({ tensors, config: resolved, sizes, leading } as Checked<Args, S>);
     });
   }
 

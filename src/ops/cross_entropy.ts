@@ -55,7 +55,7 @@ export function crossEntropy<
   config?: CrossEntropyConfig<R, Z, A, P>,
 ): CrossEntropyReturn<R, Z, A, P> {
   const result = signature.call({ logits, labels }, config, ({ tensors, config: options, sizes }) => {
-    checkRange(signature.op, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
+    checkRange(signature.op, 'labels', tensors.labels, sizes.V, options.ignoreIndex);
     const attrs = crossEntropyAttrs(options);
     const { logits, labels, weight } = tensors;
     return crossEntropyResult(runKernel(CrossEntropy, { logits, labels, weight }, attrs), attrs) as TensorContainer;

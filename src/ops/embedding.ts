@@ -25,7 +25,7 @@ export interface EmbeddingConfig extends ConfigOf<typeof signature.options> {}
  */
 export function embedding(table: Tensor | TensorLike, indices: Tensor | TensorLike, config?: EmbeddingConfig): Tensor {
   return signature.call({ table, indices }, config, ({ tensors, sizes }) => {
-    checkRange(signature.op, 'indices', tensors.indices, sizes.V!);
+    checkRange(signature.op, 'indices', tensors.indices, sizes.V);
     return runKernel(Embedding, tensors, {}).y;
   });
 }

@@ -63,7 +63,7 @@ export function fusedLinearCrossEntropy<
 ): CrossEntropyReturn<R, Z, A, P> {
   const chosen = config?.transposeWeight === true ? transposed : signature;
   const result = chosen.call({ x, weight, labels }, config, ({ tensors, config: options, sizes }) => {
-    checkRange(OP, 'labels', tensors.labels, sizes.V!, options.ignoreIndex);
+    checkRange(OP, 'labels', tensors.labels, sizes.V, options.ignoreIndex);
     const { useTokenScaling, reduction } = options;
     const attrs = {
       ...crossEntropyAttrs(options),

@@ -53,7 +53,10 @@ export function rope(
   });
 }
 
-function checkSizes({ q, cos }: { q: Tensor; cos: Tensor }, { B, N, D }: Readonly<Record<string, number>>): void {
-  if (D! % 2 !== 0) throw new Error(`rope: q must have an even last dimension, but got ${show(q)}`);
+function checkSizes(
+  { q, cos }: { q: Tensor; cos: Tensor },
+  { B, N, D }: Readonly<Record<'B' | 'N' | 'D', number>>,
+): void {
+  if (D % 2 !== 0) throw new Error(`rope: q must have an even last dimension, but got ${show(q)}`);
   if (N !== 1 && N !== B) fail('rope', 'cos', `of shape [1 or ${B}, T, D]`, cos);
 }

@@ -1,5 +1,6 @@
-/** What contracts do not let through: contract_types.node.test.ts has the compiler read this, and nothing runs it. */
+/** What contracts and signatures do not let through: contract_types.node.test.ts has the compiler read this, and nothing runs it. */
 import { mul, tensor1d } from '@tensorflow/tfjs-core';
+import { float32, optional, Signature } from '../../src/checks/signature.js';
 import { gradientOf } from '../../src/engine/gradient.js';
 import { runKernel } from '../../src/engine/run_kernel.js';
 import { composedKernel } from '../../src/kernels/composed/shared/composed_kernel.js';
@@ -29,6 +30,17 @@ runKernel(Softmax, { x }, attrs);
 runKernel(RmsNorm, { x }, attrs).z.shape;
 // @ts-expect-error An output that not every call has may be undefined.
 runKernel(Linear, { x, weight: x }, { activation: 'relu', transposeWeight: false, keepZ: true }).z.shape;
+
+// Signatures
+const signature = new Signature('op', { x: float32('...', 'C'), table: optional(float32('V', 'C')) }, {});
+signature.call({ x, table: undefined }, {}, ({ sizes, tensors }) => {
+  // @ts-expect-error A tensor that is optional may be undefined.
+  tensors.table.shape;
+  // @ts-expect-error A dimension of an optional tensor alone may have no size.
+  sizes.V.toFixed();
+  sizes.C.toFixed();
+  return [];
+});
 
 // Kernels
 composedKernel(Softmax, ({ x }) => ({ y: x }));

@@ -1,5 +1,6 @@
 import { cast, mul, scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { FusedLinearCrossEntropy } from '../contracts/fused_linear_cross_entropy.js';
+import { linearFeatures } from '../contracts/shared/linear_features.js';
 import { chunkedLinear } from './shared/chunked_linear.js';
 import { composedKernel } from './shared/composed_kernel.js';
 import {
@@ -12,7 +13,7 @@ import {
 export const fusedLinearCrossEntropy = composedKernel(FusedLinearCrossEntropy, (inputs, attrs) => {
   const { weight, labels, classWeight } = inputs;
   const { transposeWeight, useTokenScaling, returnTokenAccuracy, returnPredictedTokens } = attrs;
-  const vocabulary = weight.shape[transposeWeight ? 1 : 0]!;
+  const { outFeatures: vocabulary } = linearFeatures(weight, transposeWeight);
   const stats = crossEntropyStats(labels, vocabulary, classWeight, attrs);
   const { column, gradients } = chunkedLinear(inputs, attrs, labels.size, ({ logits, dy, of }) => {
     const labelsOfChunk = of(labels);

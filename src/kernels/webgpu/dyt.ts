@@ -89,5 +89,5 @@ export const dytGrad = webgpuKernel(DytGrad, (gpu, { dy, x, alpha, gamma }) => {
   const dalpha = columnSum(gpu, parts.dalpha, workgroups, 1);
   const [dgamma, dbeta] = columnSums(gpu, [parts.dgamma, parts.dbeta], workgroups, columns);
   gpu.release(parts.dalpha, parts.dgamma, parts.dbeta);
-  return { dx, dalpha, dgamma: dgamma!, dbeta: dbeta! };
+  return { dx, dalpha, dgamma, dbeta };
 });

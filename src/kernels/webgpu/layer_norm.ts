@@ -94,5 +94,5 @@ export const layerNormGrad = webgpuKernel(LayerNormGrad, (gpu, { dy, x, gamma, m
   gpu.run(layerNormGradProgram, { columns }, tensors, { rows }, workgroups);
   const [dgamma, dbeta] = columnSums(gpu, [dgammas, dbetas], workgroups, columns);
   gpu.release(dgammas, dbetas);
-  return { dx, dgamma: dgamma!, dbeta: dbeta! };
+  return { dx, dgamma, dbeta };
 });

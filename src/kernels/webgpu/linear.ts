@@ -6,6 +6,7 @@ import {
   LinearGradWeight,
   LinearGradX,
 } from '../contracts/linear.js';
+import { linearFeatures } from '../contracts/shared/linear_features.js';
 import { type MatmulOperand, matmul } from './matmul/matmul.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum } from './shared/column_sum.js';
@@ -14,8 +15,8 @@ import { wgslFunction } from './wgsl/activations.js';
 import { asRows } from './wgsl/row.js';
 
 export const linear = webgpuKernel(Linear, (gpu, { x, weight, bias }, { activation, transposeWeight, keepZ }) => {
-  const [rows, inFeatures] = asRows(x.shape);
-  const outFeatures = weight.shape[transposeWeight ? 1 : 0]!;
+  const [rows] = asRows(x.shape);
+  const { inFeatures, outFeatures } = linearFeatures(weight, transposeWeight);
   const shape = [...x.shape.slice(0, -1), outFeatures];
   const y = gpu.output(shape);
   const z = keepZ ? gpu.output(shape) : undefined;
@@ -28,8 +29,8 @@ export const linear = webgpuKernel(Linear, (gpu, { x, weight, bias }, { activati
 });
 
 export const linearGradX = webgpuKernel(LinearGradX, (gpu, { dz, weight }, { transposeWeight }) => {
-  const [rows, outFeatures] = asRows(dz.shape);
-  const inFeatures = weight.shape[transposeWeight ? 0 : 1]!;
+  const [rows] = asRows(dz.shape);
+  const { inFeatures, outFeatures } = linearFeatures(weight, transposeWeight);
   const dx = gpu.output([...dz.shape.slice(0, -1), inFeatures]);
   const a: MatmulOperand = { tensor: dz, layout: 'kInner', stride: outFeatures };
   const b: MatmulOperand = transposeWeight

@@ -1,5 +1,5 @@
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { type ConfigOf, flag, integer, number, oneOf } from '../../checks/config_schema.js';
+import { type ConfigOf, flag, integer, number, oneOf, type ResolvedConfig } from '../../checks/config_schema.js';
 import type { CrossEntropyAttrs, Reduction } from '../../kernels/contracts/cross_entropy.js';
 
 /** The options that crossEntropy and fusedLinearCrossEntropy share. */
@@ -77,17 +77,17 @@ type ResultOf<R, Z, A, P> = CrossEntropyResult<LossOf<R>> &
   ([P] extends [true] ? { predictedTokens: Tensor } : unknown);
 
 /** The kernel's attributes for an op's options. */
-export function crossEntropyAttrs(options: Options): CrossEntropyAttrs {
+export function crossEntropyAttrs(options: ResolvedConfig<typeof crossEntropyOptions>): CrossEntropyAttrs {
   return {
-    ignoreIndex: options.ignoreIndex!,
-    labelSmoothing: options.labelSmoothing!,
-    lseSquareScale: options.lseSquareScale!,
+    ignoreIndex: options.ignoreIndex,
+    labelSmoothing: options.labelSmoothing,
+    lseSquareScale: options.lseSquareScale,
     softcap: options.softcap ?? 0,
-    reduction: options.reduction as Reduction,
+    reduction: options.reduction,
     numItemsInBatch: options.numItemsInBatch ?? 0,
-    returnZLoss: options.returnZLoss!,
-    returnTokenAccuracy: options.returnTokenAccuracy!,
-    returnPredictedTokens: options.returnPredictedTokens!,
+    returnZLoss: options.returnZLoss,
+    returnTokenAccuracy: options.returnTokenAccuracy,
+    returnPredictedTokens: options.returnPredictedTokens,
   };
 }
 

@@ -13,6 +13,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { ChunkedLinearAttrs, ChunkedLinearInputs } from '../../contracts/shared/chunked_linear.js';
 import type { Tensors } from '../../contracts/shared/contract.js';
+import { linearFeatures } from '../../contracts/shared/linear_features.js';
 import { columnsOf } from './rows.js';
 
 /** Floats of logits that exist at once, unless `chunkSize` says otherwise. */
@@ -50,7 +51,7 @@ export function chunkedLinear<Column extends string>(
   visit: (chunk: Chunk) => ChunkResult<Column>,
 ) {
   const hidden = columnsOf(x);
-  const vocabulary = weight.shape[transposeWeight ? 1 : 0]!;
+  const { outFeatures: vocabulary } = linearFeatures(weight, transposeWeight);
   const size = chunkSize || Math.max(1, Math.floor(LOGITS_BUDGET / vocabulary));
   const tokens = reshape(x, [rows, hidden]);
 

@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { ChunkedLinearAttrs, ChunkedLinearInputs } from '../../contracts/shared/chunked_linear.js';
+import { linearFeatures } from '../../contracts/shared/linear_features.js';
 import { type MatmulOperand, matmul, workspaceSize } from '../matmul/matmul.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { asRows } from '../wgsl/row.js';
@@ -30,7 +31,7 @@ export interface ChunkedLoss {
 /** The sizes of a linear layer whose rows of logits are padded to a multiple of four, so that any vocabulary is read in vec4s. */
 export function chunkedLinearSizes({ x, weight }: ChunkedLinearInputs, { transposeWeight }: ChunkedLinearAttrs) {
   const [rows, hidden] = asRows(x.shape);
-  const vocabulary = weight.shape[transposeWeight ? 1 : 0]!;
+  const { outFeatures: vocabulary } = linearFeatures(weight, transposeWeight);
   return { rows, hidden, vocabulary, stride: Math.ceil(vocabulary / 4) * 4 };
 }
 

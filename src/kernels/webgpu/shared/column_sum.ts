@@ -68,28 +68,37 @@ const columnSumProgram = defineProgram('columnSum', ({ tensors, columns, stride,
 /** Rows that one workgroup sums before a second stage pays. */
 const ROWS_A_BLOCK = 1024;
 
-interface ColumnSumOptions {
+/** A tensor in the place of each. */
+type Each<Xs> = { readonly [K in keyof Xs]: TensorInfo };
+
+interface ColumnSumOptions<Xs> {
   /** Floats from one row to the next. Default columns. */
   readonly stride?: number;
   /** Where the sums go, [columns]. Made unless they are given. */
-  readonly totals?: readonly TensorInfo[];
+  readonly totals?: Each<Xs>;
   /** Adds to what `totals` hold. */
   readonly accumulate?: boolean;
 }
 
+const forEach = <Xs extends readonly TensorInfo[]>(xs: Xs, make: () => TensorInfo) => xs.map(make) as Each<Xs>;
+
 /** Records the sum over rows of each of `xs` [rows, columns], and returns them. */
-export function columnSums(
+export function columnSums<const Xs extends readonly TensorInfo[]>(
   gpu: Gpu,
-  xs: readonly TensorInfo[],
+  xs: Xs,
   rows: number,
   columns: number,
-  { stride = columns, totals = xs.map(() => gpu.output([columns])), accumulate = false }: ColumnSumOptions = {},
-): readonly TensorInfo[] {
+  {
+    stride = columns,
+    totals = forEach(xs, () => gpu.output([columns])),
+    accumulate = false,
+  }: ColumnSumOptions<Xs> = {},
+): Each<Xs> {
   const groups = Math.ceil(elementsOfColumns(columns, stride).count / ELEMENTS);
   // Tall and narrow inputs would leave most of the device idle, so their rows are summed in blocks first.
   const blocks = Math.min(64, Math.max(1, Math.ceil(rows / ROWS_A_BLOCK)));
   const isWhole = blocks === 1;
-  const into = isWhole ? totals : xs.map(() => gpu.output([blocks, columns]));
+  const into = isWhole ? totals : forEach(xs, () => gpu.output([blocks, columns]));
   const spec = { tensors: xs.length, columns, stride, accumulate: accumulate && isWhole };
   gpu.runInOrder(columnSumProgram, spec, [...xs, ...into], [rows, blocks], groups * blocks * xs.length);
   if (!isWhole) {
@@ -105,8 +114,8 @@ export function columnSum(
   x: TensorInfo,
   rows: number,
   columns: number,
-  { total, ...options }: Omit<ColumnSumOptions, 'totals'> & { readonly total?: TensorInfo } = {},
+  { total, ...options }: Omit<ColumnSumOptions<unknown>, 'totals'> & { readonly total?: TensorInfo } = {},
 ): TensorInfo {
   const [sum] = columnSums(gpu, [x], rows, columns, { ...options, ...(total && { totals: [total] }) });
-  return sum!;
+  return sum;
 }
