@@ -7,25 +7,17 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { bench } from '../bench/options.mjs';
 import { ArgumentError, readArguments, text } from './lib/arguments.mjs';
+import { bundleForNode } from './lib/bundle.mjs';
 import { root } from './lib/process.mjs';
 import { SetupError, setUpChromium, setUpLibtensorflow, setUpPackages } from './setup.mjs';
 
 async function bundle(file) {
-  const { build } = await import('esbuild');
-  await build({
+  await bundleForNode({
     entryPoints: [path.join(root, 'bench/run.ts')],
     outfile: path.resolve(file),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
     target: 'node20',
     // These have files of their own, so that a bundle measures WebGPU and cpu alone.
     external: ['webgpu', '@tensorflow/tfjs-node', '@tensorflow/tfjs-backend-wasm'],
-    // CommonJS packages within ask for Node.js's modules.
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
   });
   console.log(`DAWN_NODE=/path/to/dawn.node node ${file} [options]`);
 }

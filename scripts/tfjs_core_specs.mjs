@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ArgumentError, readArguments, text } from './lib/arguments.mjs';
+import { bundleForNode } from './lib/bundle.mjs';
 import { installWebGpu } from './lib/dawn.mjs';
 import { root, run } from './lib/process.mjs';
 
@@ -53,22 +54,13 @@ const BUNDLE = `
 
 /** One bundle, since Node.js cannot import tfjs-core's modules by their paths, which lack extensions. */
 async function bundle() {
-  const { build } = await import('esbuild');
-  await build({
+  await bundleForNode({
     stdin: { contents: BUNDLE, resolveDir: root },
     outfile: bundleFile,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
     mainFields: ['module', 'main'],
     // tfjs-core says that its modules have no side effects; but specs are nothing else.
     ignoreAnnotations: true,
     external: ['jasmine-core', 'node-fetch'],
-    // CommonJS packages within ask for Node.js's modules.
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
   });
 }
 

@@ -1,17 +1,19 @@
 import { clone, mul, type Tensor } from '@tensorflow/tfjs-core';
 import { residentValues } from '../../engine/resident_values.js';
-import type { ChunkedLinearAttrs, WantedGradients } from '../../kernels/contracts/shared/chunked_linear.js';
+import {
+  type ChunkedLinearAttrs,
+  type WantedGradients,
+  wantsAny,
+} from '../../kernels/contracts/shared/chunked_linear.js';
 
 /** The outputs of a loss over a linear layer that computes its gradients in the forward pass. */
 export const GRADIENTS = ['dx', 'dweight', 'dbias'] as const;
 
 type Gradients = { readonly [K in (typeof GRADIENTS)[number]]?: Tensor | undefined };
 
-const any = ({ x, weight, bias }: WantedGradients) => x || weight || bias;
-
 /** Saves the gradients where the forward pass computes them, and otherwise what they are computed from. */
 export function savesForChunkedLoss(name: string, { gradients }: ChunkedLinearAttrs): boolean {
-  return GRADIENTS.some((gradient) => gradient === name) === any(gradients);
+  return GRADIENTS.some((gradient) => gradient === name) === wantsAny(gradients);
 }
 
 /**
@@ -26,7 +28,7 @@ export function chunkedLossGradients(
   saved: Gradients,
   compute: () => Gradients,
 ): { [K in keyof WantedGradients]: (() => Tensor) | undefined } {
-  const fromForward = any(gradients);
+  const fromForward = wantsAny(gradients);
   const { dx, dweight, dbias } = fromForward ? saved : compute();
   const give = (gradient: Tensor | undefined) => gradient && (() => (fromForward ? scaled(gradient, dy) : gradient));
   return { x: give(dx), weight: give(dweight), bias: give(dbias) };

@@ -11,7 +11,7 @@ import {
   zeros,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import type { ChunkedLinearAttrs, ChunkedLinearInputs } from '../../contracts/shared/chunked_linear.js';
+import { type ChunkedLinearAttrs, type ChunkedLinearInputs, wantsAny } from '../../contracts/shared/chunked_linear.js';
 import type { Tensors } from '../../contracts/shared/contract.js';
 import { linearFeatures } from '../../contracts/shared/linear_features.js';
 import { columnsOf } from './rows.js';
@@ -62,8 +62,7 @@ export function chunkedLinear<Column extends string>(
       const of = (perToken: Tensor) => slice(reshape(perToken, [rows]), [first], [count]);
       const product = matMul(part, weight, false, !transposeWeight);
       const { columns, dlogits } = visit({ logits: bias ? add(product, bias) : product, dy: dy && of(dy), of });
-      const wantsAny = gradients.x || gradients.weight || gradients.bias;
-      return { columns: { ...columns }, ...(wantsAny && gradientsOf(dlogits(), part)) };
+      return { columns: { ...columns }, ...(wantsAny(gradients) && gradientsOf(dlogits(), part)) };
     });
   const gradientsOf = (d: Tensor, part: Tensor) => ({
     ...(gradients.x && { dx: matMul(d, weight, false, transposeWeight) }),

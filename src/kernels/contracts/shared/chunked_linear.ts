@@ -27,6 +27,8 @@ export interface WantedGradients {
   readonly bias: boolean;
 }
 
+export const wantsAny = ({ x, weight, bias }: WantedGradients): boolean => x || weight || bias;
+
 export const NO_GRADIENTS: WantedGradients = { x: false, weight: false, bias: false };
 
 /** Outputs: the gradients that are wanted, dx [..., H], dweight in weight's layout and dbias [V]. */

@@ -3,11 +3,8 @@ import type { DeviceBackend } from '../../../backend/device_backend.js';
 import { TfjsWebGPUBackend } from '../../../backend/tfjs_webgpu_backend.js';
 import { Bindings } from './bindings.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
-import type { DeviceTraits, Limits, ProgramFamily } from './program.js';
+import { type DeviceTraits, type Limits, type ProgramFamily, SMALLEST_SUBGROUP } from './program.js';
 import { UniformBuffers, type UniformSlot } from './uniforms.js';
-
-/** That WGSL allows. */
-const SMALLEST_SUBGROUP = 4;
 
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};

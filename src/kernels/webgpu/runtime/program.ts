@@ -24,6 +24,9 @@ export interface Program {
 
 export type Limits = { readonly [name in Exclude<keyof GPUSupportedLimits, '__brand'>]: number };
 
+/** The smallest subgroup that WGSL allows, which bounds the number of subgroups in a workgroup. */
+export const SMALLEST_SUBGROUP = 4;
+
 /** What a program may depend on of the device that it is compiled for: all that it sees of the `Gpu`. */
 export interface DeviceTraits {
   readonly hasSubgroups: boolean;

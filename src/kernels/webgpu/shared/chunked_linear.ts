@@ -1,5 +1,5 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import type { ChunkedLinearAttrs, ChunkedLinearInputs } from '../../contracts/shared/chunked_linear.js';
+import { type ChunkedLinearAttrs, type ChunkedLinearInputs, wantsAny } from '../../contracts/shared/chunked_linear.js';
 import { linearFeatures } from '../../contracts/shared/linear_features.js';
 import { type MatmulOperand, matmul, workspaceSize } from '../matmul/matmul.js';
 import type { Gpu } from '../runtime/gpu.js';
@@ -77,7 +77,7 @@ export function chunkedLinear(
     const a = tokens('kInner');
     matmul(gpu, { m: count, n: vocabulary, k: hidden, a, b: classes('hidden'), c: logits, bias, cStride: stride });
     loss(chunk);
-    if (!dx && !dweight && !dbias) continue;
+    if (!wantsAny(gradients)) continue;
     slopes(chunk);
     const accumulate = first > 0;
     if (dx) {

@@ -1,8 +1,5 @@
-import type { DeviceTraits } from '../runtime/program.js';
+import { type DeviceTraits, SMALLEST_SUBGROUP } from '../runtime/program.js';
 import { times } from './elements.js';
-
-/** The smallest subgroup that WGSL allows, which bounds the number of subgroups in a workgroup. */
-const SMALLEST_SUBGROUP = 4;
 
 export interface ReductionOptions {
   readonly type?: 'f32' | 'vec2f' | 'vec4f';
