@@ -8,6 +8,7 @@ export {
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
 export { type DytConfig, dyt } from './ops/dyt.js';
 export { type EmbeddingConfig, embedding } from './ops/embedding.js';
+export { type FlashAttentionConfig, type FlashAttentionResult, flashAttention } from './ops/flash_attention.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';

@@ -1,0 +1,98 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { HeadStrides } from '../../contracts/shared/attention_shape.js';
+import type { Gpu } from '../runtime/gpu.js';
+import { defineProgram } from '../runtime/program.js';
+import { elementsOf } from '../wgsl/elements.js';
+import { headStart, strideUniforms } from './heads.js';
+
+const WORKGROUP_SIZE = 256;
+
+interface RotateSpec {
+  headSize: number;
+  perBatch: boolean;
+  transposed: boolean;
+  inPlace: boolean;
+}
+
+/** The rotation of `rope`, of rows that lie in any way: y1 = x1 · cos1 − x2 · sin1, y2 = x2 · cos2 + x1 · sin2, or transposed. */
+const rotateProgram = defineProgram('attentionRotate', ({ headSize, perBatch, transposed, inPlace }: RotateSpec) => {
+  const { type, count: half } = elementsOf(headSize / 2);
+  const [y1, y2] = transposed
+    ? ['x1 * cos1 + x2 * sin2', 'x2 * cos2 - x1 * sin1']
+    : ['x1 * cos1 - x2 * sin1', 'x2 * cos2 + x1 * sin2'];
+  const x = inPlace ? 'y' : 'x';
+  return {
+    workgroupSize: WORKGROUP_SIZE,
+    reads: { ...(!inPlace && { x: type }), cos: type, sin: type },
+    writes: { y: type },
+    uniforms: {
+      heads: 'u32',
+      length: 'u32',
+      count: 'u32',
+      /** The angles' rows in a batch, and the one of the first row. */
+      places: 'u32',
+      firstPlace: 'u32',
+      ...strideUniforms('x', 'y'),
+    },
+    body: `
+  let index = workgroup * ${WORKGROUP_SIZE}u + thread;
+  if (index >= u.count) { return; }
+  let column = index % ${half}u;
+  let row = index / ${half}u % u.length;
+  let head = index / ${half}u / u.length % u.heads;
+  let batch = index / ${half}u / u.length / u.heads;
+  let source = ${headStart('x', 'batch', 'head')} + row * u.xRow + column;
+  let destination = ${headStart('y', 'batch', 'head')} + row * u.yRow + column;
+  let angle = (${perBatch ? 'batch * u.places + ' : ''}u.firstPlace + row) * ${2 * half}u + column;
+  let x1 = ${x}[source];
+  let x2 = ${x}[source + ${half}u];
+  let cos1 = cos[angle];
+  let cos2 = cos[angle + ${half}u];
+  let sin1 = sin[angle];
+  let sin2 = sin[angle + ${half}u];
+  y[destination] = ${y1};
+  y[destination + ${half}u] = ${y2};`,
+  };
+});
+
+export interface RotateCall {
+  /** Undefined for a rotation in place. */
+  readonly x: TensorInfo | undefined;
+  readonly y: TensorInfo;
+  readonly from: HeadStrides;
+  readonly to: HeadStrides;
+  readonly cos: TensorInfo;
+  readonly sin: TensorInfo;
+  readonly batches: number;
+  readonly heads: number;
+  readonly length: number;
+  readonly headSize: number;
+  readonly transposed: boolean;
+}
+
+/** Rotates each row by the angles of its place: the last row has those of the last. */
+export function rotate(gpu: Gpu, call: RotateCall): void {
+  const { x, y, from, to, cos, sin, batches, heads, length, headSize, transposed } = call;
+  const { type, count: half } = elementsOf(headSize / 2);
+  const unit = type === 'vec4f' ? 4 : 1;
+  const places = cos.shape[1]!;
+  const count = batches * heads * length * half;
+  const uniforms = {
+    heads,
+    length,
+    count,
+    places,
+    firstPlace: places - length,
+    ...stridesIn(unit, 'x', from),
+    ...stridesIn(unit, 'y', to),
+  };
+  const spec = { headSize, perBatch: cos.shape[0] !== 1, transposed, inPlace: x === undefined };
+  gpu.run(rotateProgram, spec, { x, y, cos, sin }, uniforms, Math.ceil(count / WORKGROUP_SIZE));
+}
+
+const stridesIn = (unit: number, name: string, { batch, head, row, offset }: HeadStrides) => ({
+  [`${name}Batch`]: batch / unit,
+  [`${name}Head`]: head / unit,
+  [`${name}Row`]: row / unit,
+  [`${name}Offset`]: offset / unit,
+});
