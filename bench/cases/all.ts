@@ -4,6 +4,7 @@ export * from './config_check.js';
 export * from './cross_entropy.js';
 export * from './dyt.js';
 export * from './embedding.js';
+export * from './flash_attention.js';
 export * from './fused_add_rms_norm.js';
 export * from './fused_linear_cross_entropy.js';
 export * from './geglu.js';

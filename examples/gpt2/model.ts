@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import { attention, CausalAttention, mergeHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { createGpt2Variables, type Gpt2Config } from './config.js';
 
@@ -8,13 +7,12 @@ import { createGpt2Variables, type Gpt2Config } from './config.js';
 export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
   const { n_embd, n_layer, n_head, layer_norm_epsilon } = config;
   const variables = createGpt2Variables(config, seed);
-  const causal = new CausalAttention();
   const parameter = (name: string) => variables[`transformer.${name}`]!;
 
   const layerNorm = (x: tf.Tensor3D, name: string) =>
     liger.layerNorm(x, parameter(`${name}.weight`), parameter(`${name}.bias`), { epsilon: layer_norm_epsilon });
 
-  const linear = (x: tf.Tensor3D, name: string, activation: 'none' | 'geluTanh' = 'none') =>
+  const linear = (x: tf.Tensor, name: string, activation: 'none' | 'geluTanh' = 'none') =>
     liger.linear(x, parameter(`${name}.weight`), {
       bias: parameter(`${name}.bias`),
       activation,
@@ -22,10 +20,8 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
     }) as tf.Tensor3D;
 
   function selfAttention(x: tf.Tensor3D, name: string): tf.Tensor3D {
-    const [batch, length] = x.shape;
-    const qkv = tf.reshape(linear(x, `${name}.c_attn`), [batch, length, 3, n_head, n_embd / n_head]);
-    const [q, k, v] = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]));
-    return linear(mergeHeads(attention(q!, k!, v!, causal)), `${name}.c_proj`);
+    const qkv = linear(x, `${name}.c_attn`);
+    return linear(liger.flashAttention(qkv, { heads: n_head, causal: true }), `${name}.c_proj`);
   }
 
   /** [B, T] to [B, T, n_embd], what the head sees. */
@@ -47,9 +43,6 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
     loss: (inputIds, labels) =>
       tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds), parameter('wte.weight'), labels)),
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), parameter('wte.weight')) as tf.Tensor3D),
-    dispose: () => {
-      tf.dispose(variables);
-      causal.dispose();
-    },
+    dispose: () => tf.dispose(variables),
   };
 }

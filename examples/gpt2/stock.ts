@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { mergeHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import * as stock from '../support/stock_ops.js';
 import { createGpt2Variables, type Gpt2Config } from './config.js';
@@ -29,7 +28,7 @@ export function createStockGpt2(config: Gpt2Config, seed: number): LanguageModel
     const heads = tf
       .split(linear(x, `${name}.c_attn`), 3, -1)
       .map((part) => tf.transpose(tf.reshape(part, [batch, length, n_head, n_embd / n_head]), [0, 2, 1, 3]));
-    return linear(mergeHeads(stock.attention(heads[0]!, heads[1]!, heads[2]!)), `${name}.c_proj`);
+    return linear(stock.mergeHeads(stock.attention(heads[0]!, heads[1]!, heads[2]!)), `${name}.c_proj`);
   }
 
   function logits(inputIds: tf.Tensor2D): tf.Tensor3D {

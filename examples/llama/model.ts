@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import { attention, CausalAttention, mergeHeads, splitHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { RotaryTables, type Rotation } from '../support/rotary_tables.js';
 import { createLlamaVariables, type LlamaConfig, resolveLlamaConfig } from './config.js';
@@ -9,27 +8,21 @@ import { createLlamaVariables, type LlamaConfig, resolveLlamaConfig } from './co
 export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
   const { num_hidden_layers, num_attention_heads, num_key_value_heads, ...rest } = resolveLlamaConfig(config);
   const norm = { epsilon: rest.rms_norm_eps };
+  const heads = { heads: num_attention_heads, keyHeads: num_key_value_heads };
   const variables = createLlamaVariables(config, seed);
-  const causal = new CausalAttention();
   const rotaryTables = new RotaryTables(rest.head_dim, rest.rope_theta);
   const parameter = (name: string) => variables[`${name}.weight`]!;
   const head = () => parameter(rest.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head');
-  const linear = (x: tf.Tensor3D, name: string) => liger.linear(x, parameter(name)) as tf.Tensor3D;
+  const linear = (x: tf.Tensor, name: string) => liger.linear(x, parameter(name)) as tf.Tensor3D;
 
-  function selfAttention(x: tf.Tensor3D, name: string, { cos, sin }: Rotation): tf.Tensor3D {
-    const { q, k } = liger.rope(
-      splitHeads(linear(x, `${name}.q_proj`), num_attention_heads),
-      splitHeads(linear(x, `${name}.k_proj`), num_key_value_heads),
-      cos,
-      sin,
-    );
-    const v = splitHeads(linear(x, `${name}.v_proj`), num_key_value_heads);
-    return linear(mergeHeads(attention(q, k, v, causal)), `${name}.o_proj`);
+  function selfAttention(x: tf.Tensor3D, name: string, rotation: Rotation): tf.Tensor3D {
+    const [q, k, v] = [linear(x, `${name}.q_proj`), linear(x, `${name}.k_proj`), linear(x, `${name}.v_proj`)];
+    return linear(liger.flashAttention(q, k, v, { ...heads, causal: true, ...rotation }), `${name}.o_proj`);
   }
 
   function mlp(x: tf.Tensor3D, name: string): tf.Tensor3D {
     const inner = liger.swiglu(linear(x, `${name}.gate_proj`), linear(x, `${name}.up_proj`));
-    return linear(inner as tf.Tensor3D, `${name}.down_proj`);
+    return linear(inner, `${name}.down_proj`);
   }
 
   /** [B, T] to [B, T, hidden_size], what the head sees. */
@@ -60,7 +53,6 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), head()) as tf.Tensor3D),
     dispose: () => {
       tf.dispose(variables);
-      causal.dispose();
       rotaryTables.dispose();
     },
   };

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs';
-import { mergeHeads, splitHeads } from '../support/attention.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { RotaryTables } from '../support/rotary_tables.js';
 import * as stock from '../support/stock_ops.js';
@@ -33,10 +32,10 @@ export function createStockLlama(config: LlamaConfig, seed: number): LanguageMod
   }
 
   function selfAttention(x: tf.Tensor3D, name: string): tf.Tensor3D {
-    const q = rotate(splitHeads(linear(x, `${name}.q_proj`), num_attention_heads));
-    const k = rotate(splitHeads(linear(x, `${name}.k_proj`), num_key_value_heads));
-    const v = splitHeads(linear(x, `${name}.v_proj`), num_key_value_heads);
-    return linear(mergeHeads(stock.attention(q, repeat(k), repeat(v))), `${name}.o_proj`);
+    const q = rotate(stock.splitHeads(linear(x, `${name}.q_proj`), num_attention_heads));
+    const k = rotate(stock.splitHeads(linear(x, `${name}.k_proj`), num_key_value_heads));
+    const v = stock.splitHeads(linear(x, `${name}.v_proj`), num_key_value_heads);
+    return linear(stock.mergeHeads(stock.attention(q, repeat(k), repeat(v))), `${name}.o_proj`);
   }
 
   function mlp(x: tf.Tensor3D, name: string): tf.Tensor3D {

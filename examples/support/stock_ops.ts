@@ -25,6 +25,18 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor): tf.Tensor4D
   return tf.matMul(tf.softmax(tf.add(scores, mask)), v) as tf.Tensor4D;
 }
 
+/** [B, T, H · D] to [B, H, T, D]. */
+export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor4D {
+  const [batch, length, hidden] = x.shape as [number, number, number];
+  return tf.transpose(tf.reshape(x, [batch, length, heads, hidden / heads]), [0, 2, 1, 3]) as tf.Tensor4D;
+}
+
+/** [B, H, T, D] to [B, T, H · D]. */
+export function mergeHeads(x: tf.Tensor4D): tf.Tensor3D {
+  const [batch, heads, length, size] = x.shape;
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, length, heads * size]);
+}
+
 /** The mean over the labels that are not −100. */
 export function crossEntropy(logits: tf.Tensor3D, labels: tf.Tensor2D): tf.Scalar {
   const vocabulary = logits.shape[2];

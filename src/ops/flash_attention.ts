@@ -29,12 +29,12 @@ const options = {
   segmentIds: tensor(['B', 'Tq'], 'int32'),
   /** Added to the scores, of any shape that broadcasts to [B, Hq, Tq, Tk]. */
   bias: tensor(['B or 1', 'Hq or 1', 'Tq or 1', 'Tk or 1']),
-  /** A logit for each query head that takes part in the softmax and carries no value, [Hq]. */
-  sinks: tensor(['Hq']),
   /** Cosines of rotary position embedding, [1 or B, T, D]: q and k are rotated as by `rope`, the last row of each by the last angles. */
   cos: tensor(['N', 'T', 'D']),
   /** Sines, of the same shape. */
   sin: tensor(['N', 'T', 'D']),
+  /** A logit for each query head that takes part in the softmax and carries no value, [Hq]. */
+  sinks: tensor(['Hq']),
   /** 'bhtd': q, k, v are [B, H, T, D]. 'bthd': [B, T, H, D]. Default 'bhtd'. */
   layout: oneOf(['bhtd', 'bthd'], 'bhtd'),
   /** The number of query heads, where tensors have their heads side by side, [B, T, H · D]. */
@@ -116,14 +116,12 @@ export function flashAttention<L extends boolean = false>(
   config: FlashAttentionConfig<L>,
 ): Result<L>;
 export function flashAttention(
-  q: Tensor | TensorLike,
-  second?: Tensor | TensorLike | FlashAttentionConfig,
-  v?: Tensor | TensorLike,
-  config?: FlashAttentionConfig,
+  ...args: [Tensor | TensorLike, unknown?, (Tensor | TensorLike)?, FlashAttentionConfig?]
 ): Tensor | FlashAttentionResult {
+  const [q, second, v, config] = args;
   const body = (checked: Checked) => attend(checked) as never;
-  if (v === undefined && isConfig(second)) return packed.call({ qkv: q }, second, body);
-  const signature = rankOf(q) === 3 && rankOf(second) === 3 ? sideBySide : config?.layout === 'bthd' ? byToken : byHead;
+  if (args.length <= 2 && !(second instanceof Tensor)) return packed.call({ qkv: q }, second, body);
+  const signature = rankOf(q) === 3 ? sideBySide : config?.layout === 'bthd' ? byToken : byHead;
   return signature.call({ q, k: second, v }, config, body);
 }
 
@@ -155,13 +153,6 @@ function attend({ tensors, config }: Checked): Tensor | FlashAttentionResult {
   if (returnLse) return runKernel(FlashAttentionWithLse, inputs, attrs);
   return runKernel(FlashAttention, inputs, attrs).y;
 }
-
-const isConfig = (value: unknown): value is FlashAttentionConfig =>
-  typeof value === 'object' &&
-  value !== null &&
-  !(value instanceof Tensor) &&
-  !Array.isArray(value) &&
-  !ArrayBuffer.isView(value);
 
 function rankOf(value: unknown): number | undefined {
   if (value instanceof Tensor) return value.rank;

@@ -12,7 +12,16 @@ type Op = (...args: unknown[]) => tf.TensorContainer;
 const ops = liger as unknown as Record<string, Op>;
 
 /** Sizes of named dimensions that suit every op; others are 3, 5, 7 and so on. */
-const SIZES: Readonly<Record<string, number>> = { B: 2, D: 4, N: 1 };
+const SIZES: Readonly<Record<string, number>> = {
+  ...{ B: 2, D: 4, N: 1, Hq: 4, Hk: 2 },
+  ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
+};
+
+/** How an op is told which of its signatures is meant, where it has several: one config for each, in their order. */
+const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
+  flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
+  linear: [{}, { transposeWeight: true }],
+};
 
 /** The shapes of an op's tensors, of which all agree. */
 function shapesOf(args: Readonly<Record<string, Argument>>): Record<string, number[]> {
@@ -43,12 +52,11 @@ const wrongFor = (option: Option<unknown>) => VALUES.filter((value) => !option.a
 const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 for (const { op, args, options } of Signature.all) {
-  // One with other shapes than the signature before it is that of the transposed weight.
-  const isFirst = Signature.all.find((signature) => signature.op === op)!.args === args;
-  const config = isFirst ? {} : { transposeWeight: true };
+  const ofOp = Signature.all.filter((signature) => signature.op === op);
+  const config = CONFIGS[op]?.[ofOp.findIndex((signature) => signature.args === args)] ?? {};
   const names = Object.keys(args);
 
-  describe(`${op}${isFirst ? '' : ' of a transposed weight'}`, () => {
+  describe(`${op}${Object.keys(config).length > 0 ? ` with ${Object.keys(config).join(' and ')}` : ''}, of ${names.join(', ')}`, () => {
     const shapes = shapesOf(args);
     let given: Record<string, tf.Tensor>;
     beforeEach(() => {

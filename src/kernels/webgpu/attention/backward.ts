@@ -309,22 +309,14 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
     for (var key = 0u; key < ${rows}u; key++) { total += ${keyTile.at('key', 'thread')}; }
     ${[0, 1, 2, 3].map((c) => `if (firstQuery + i32(thread) * 4 + ${c} < u.queries) { dbias[dbiasStart + u32(firstQuery) + thread * 4u + ${c}u] = total.${'xyzw'[c]}; }`).join('\n')}
   }`
-    : `for (var key = thread; key < ${rows}u; key += ${threads}u) {
+    : `${perKey ? '' : 'var all = 0.0;'}
+  for (var key = ${perKey ? 'thread' : '0u'}; key < ${rows}u; key += ${perKey ? threads : 1}u) {
     var total = vec4f();
     for (var quad = 0u; quad < ${columns / 4}u; quad++) { total += ${keyTile.at('key', 'quad')}; }
     let value = dot(total, vec4f(1.0));
-    ${perKey ? 'if (firstKey + i32(key) < u.keys) { dbias[dbiasStart + u32(firstKey) + key] = value; }' : 'keySums[key] = value;'}
+    ${perKey ? 'if (firstKey + i32(key) < u.keys) { dbias[dbiasStart + u32(firstKey) + key] = value; }' : 'all += value;'}
   }
-  ${
-    perKey
-      ? ''
-      : `workgroupBarrier();
-  if (thread == 0u) {
-    var total = 0.0;
-    for (var key = 0u; key < ${rows}u; key++) { total += keySums[key]; }
-    dbias[dbiasStart] = total;
-  }`
-  }`;
+  ${perKey ? '' : 'if (thread == 0u) { dbias[dbiasStart] = all; }'}`;
   return {
     workgroupSize: threads,
     reads: gradientReads(spec),
@@ -340,11 +332,7 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
       ...scoreUniforms(spec),
       ...strideUniforms('q', 'k', 'v', 'dy'),
     },
-    declarations: [
-      ...gradient.tiles.map((tile) => tile.declaration),
-      perQuery || perKey ? '' : `var<workgroup> keySums: array<f32, ${rows}>;`,
-      scoreDeclarations(spec),
-    ].join('\n'),
+    declarations: [...gradient.tiles.map((tile) => tile.declaration), scoreDeclarations(spec)].join('\n'),
     body: `
   let keyTileNumber = workgroup % u.keyTiles;
   let queryTileNumber = workgroup / u.keyTiles % u.queryTiles;

@@ -32,6 +32,9 @@ export interface ForwardSpec extends ScoreSpec, HeadRows {
   readonly split: boolean;
 }
 
+/** WGSL has no such constant, and devices differ in what log2(0) is. */
+const MINUS_INFINITY = 'var minusInfinityBits = 0xff800000u; let minusInfinity = bitcast<f32>(minusInfinityBits);';
+
 const COMPONENTS = ['x', 'y', 'z', 'w'] as const;
 
 /**
@@ -208,9 +211,9 @@ export const forwardProgram = defineProgram('flashAttention', (spec: ForwardSpec
 
   for (var first = begin; first < end; first += ${keys}) {
     ${declarePart(scores)}
-    for (var part = 0u; part < ${chunks * depth}u; part += ${depth}u) {
-      ${isResident ? '' : fetchQ('part')}
-      ${fetchK('part')}
+    ${chunks > 1 ? `for (var part = 0u; part < ${chunks * depth}u; part += ${depth}u)` : ''} {
+      ${isResident ? '' : fetchQ(chunks > 1 ? 'part' : '0u')}
+      ${fetchK(chunks > 1 ? 'part' : '0u')}
       workgroupBarrier();
       ${isResident ? '' : stageQ.store('query')}
       ${stageK.store('key')}
@@ -268,6 +271,7 @@ export const forwardProgram = defineProgram('flashAttention', (spec: ForwardSpec
   }
 
   ${reduceRows('rowSum', 'l', 'total')}
+  ${MINUS_INFINITY}
   ${eachRow(
     (i) => `{
     let row = ${rowOf(i)};
@@ -279,7 +283,7 @@ export const forwardProgram = defineProgram('flashAttention', (spec: ForwardSpec
       ${times(outQuads, (j) => `{ let quad = laneColumn + ${j * columnLanes}u; ${storeQuad(spec, 'y', 'start', 'quad', `(o${i}_${j} * scale)`)} }`)}
       if (laneColumn == 0u) {
         let at = (batch * u.queryHeads + queryHead) * u32(u.queries) + query${split ? ' + splitNumber * u.lseSplit' : ''};
-        lse[at] = (m${i} + log2(total${i})) * ${LN_2};
+        lse[at] = select((m${i} + log2(total${i})) * ${LN_2}, minusInfinity, total${i} == 0.0);
       }
     }
   }`,
@@ -317,6 +321,6 @@ export const combineProgram = defineProgram('flashAttentionCombine', (spec: Comb
   let start = ${headStart('y', '(head / u.queryHeads)', '(head % u.queryHeads)')} + row % u.queries * u.yRow;
   let value = sum * select(0.0, 1.0 / total, total != 0.0);
   ${storeQuad(spec, 'y', 'start', 'quad', 'value')}
-  if (quad == 0u) { lse[row] = top + log(total); }`,
+  if (quad == 0u) { ${MINUS_INFINITY} lse[row] = select(top + log(total), minusInfinity, total == 0.0); }`,
   };
 });

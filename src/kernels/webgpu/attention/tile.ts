@@ -76,7 +76,7 @@ export function forwardTile(headSize: number, rows: number, gpu: DeviceTraits): 
 export function backwardTile(headSize: number, gpu: DeviceTraits): AttentionTile {
   const quads = quadsOf(headSize);
   const candidates = [
-    ...(quads <= 16 ? [tileOf(8, 16, 8, 1, 16, 2)] : []),
+    ...(quads > 8 && quads <= 16 ? [tileOf(16, 16, 4, 1, 16, 2)] : []),
     ...(quads > 8 ? [tileOf(8, 16, 4, 1, 16, 1)] : []),
     tileOf(8, 8, 4, 1, 8, 1),
   ];
