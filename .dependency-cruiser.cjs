@@ -36,7 +36,7 @@ module.exports = {
     only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
     // An op's kernels are made of what is shared, and of no other op's.
     only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [
-      'kernels/webgpu/(shared|matmul|runtime|wgsl)/',
+      'kernels/webgpu/(shared|matmul|attention|runtime|wgsl)/',
       contracts,
     ]),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),

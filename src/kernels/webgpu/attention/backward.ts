@@ -193,7 +193,7 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
           const multiplyK = `
           let dqStart = ${dqStart};
           ${declarePart(dq)}
-          ${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll: 1 })}
+          ${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll })}
           ${eachOfDq(chunk, (i, at) => `dqParts[${at}] += dq${i}_0;`)}`;
           if (isWhole) {
             return `{

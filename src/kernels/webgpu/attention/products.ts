@@ -82,7 +82,7 @@ export function multiplyColumns(
     ${times(
       4,
       (q) => `{
-      ${times(quads.length, (j) => `let b${j} = ${b.at(`(${k} * 4u + ${q}u)`, `laneColumn + ${j * columnLanes}u`)};`)}
+      ${times(quads.length, (j) => `let b${j} = ${b.inQuad(k, q, `laneColumn + ${j * columnLanes}u`)};`)}
       ${times(c.rows, (i) =>
         quads
           .map((quad, j) => `${c.name}${i}_${quad} = fma(vec4f(a${i}.${COMPONENTS[q]}), b${j}, ${c.name}${i}_${quad});`)
@@ -106,10 +106,9 @@ export function multiplyTransposed(
 ): string {
   return loop(terms / 4, unroll, (k) =>
     times(4, (q) => {
-      const term = `(${k} * 4u + ${q}u)`;
       return `{
-      let b = ${b.at(term, 'laneColumn')};
-      ${times(Math.ceil(c.rows / 4), (g) => `let a${g} = ${a.at(term, `laneRow + ${g * rowLanes}u`)};`)}
+      let b = ${b.inQuad(k, q, 'laneColumn')};
+      ${times(Math.ceil(c.rows / 4), (g) => `let a${g} = ${a.inQuad(k, q, `laneRow + ${g * rowLanes}u`)};`)}
       ${times(c.rows, (i) => `${c.name}${i}_0 = fma(vec4f(a${Math.floor(i / 4)}.${COMPONENTS[i % 4]}), b, ${c.name}${i}_0);`)}
     }`;
     }),

@@ -54,7 +54,7 @@ export function forwardTile(headSize: number, rows: number, gpu: DeviceTraits): 
     rows <= 8
       ? [tileOf(8, 8, 1, 1, 8, 2)]
       : [
-          ...(rows > 64 ? [tileOf(16, 16, quads <= 16 ? 8 : 4, 1, 16, 4)] : []),
+          ...(rows > 64 ? [tileOf(16, 16, quads <= 16 ? 8 : 4, 1, 16, 8)] : []),
           ...(rows > 32 ? [tileOf(16, 16, 4, 1, 16, 2)] : []),
           tileOf(8, 8, 4, 1, 8, 1),
         ];
@@ -76,7 +76,7 @@ export function forwardTile(headSize: number, rows: number, gpu: DeviceTraits): 
 export function backwardTile(headSize: number, gpu: DeviceTraits): AttentionTile {
   const quads = quadsOf(headSize);
   const candidates = [
-    ...(quads > 8 && quads <= 16 ? [tileOf(16, 16, 4, 1, 16, 2)] : []),
+    ...(quads > 8 && quads <= 16 ? [tileOf(16, 16, 4, 1, 16, 4)] : []),
     ...(quads > 8 ? [tileOf(8, 16, 4, 1, 16, 1)] : []),
     tileOf(8, 8, 4, 1, 8, 1),
   ];
