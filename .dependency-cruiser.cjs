@@ -33,6 +33,7 @@ module.exports = {
     ]),
     only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam]),
     only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts]),
+    only('webgpu-attention', 'kernels/webgpu/attention/', ['kernels/webgpu/(attention|runtime|wgsl)/', contracts]),
     only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
     // An op's kernels are made of what is shared, and of no other op's.
     only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [

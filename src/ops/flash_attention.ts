@@ -75,7 +75,7 @@ export interface FlashAttentionConfig<L extends boolean = boolean> extends Omit<
 /** What {@link flashAttention} returns with `returnLse`. */
 export interface FlashAttentionResult {
   y: Tensor;
-  /** [B, Hq, Tq]: −Infinity where a query sees no key. A sink is among the exponentials. */
+  /** `[B, Hq, Tq]`, with a sink among the exponentials; −Infinity where a query sees no key. */
   lse: Tensor;
 }
 
