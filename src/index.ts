@@ -8,9 +8,18 @@ export {
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
 export { type DytConfig, dyt } from './ops/dyt.js';
 export { type EmbeddingConfig, embedding } from './ops/embedding.js';
-export { type FlashAttentionConfig, type FlashAttentionResult, flashAttention } from './ops/flash_attention.js';
+export {
+  type FlashAttentionConfig,
+  type FlashAttentionResult,
+  type FlashAttentionReturn,
+  flashAttention,
+} from './ops/flash_attention.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
+export {
+  type FusedNeighborhoodAttentionConfig,
+  fusedNeighborhoodAttention,
+} from './ops/fused_neighborhood_attention.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';

@@ -79,7 +79,8 @@ export interface FlashAttentionResult {
   lse: Tensor;
 }
 
-type Result<L extends boolean> = [L] extends [true]
+/** What {@link flashAttention} returns, by `returnLse`. */
+export type FlashAttentionReturn<L extends boolean> = [L] extends [true]
   ? FlashAttentionResult
   : [L] extends [false]
     ? Tensor
@@ -104,7 +105,7 @@ export function flashAttention<L extends boolean = false>(
   k: Tensor | TensorLike,
   v: Tensor | TensorLike,
   config?: FlashAttentionConfig<L>,
-): Result<L>;
+): FlashAttentionReturn<L>;
 /**
  * Attention over one packed projection, which no op has to slice.
  *
@@ -114,7 +115,7 @@ export function flashAttention<L extends boolean = false>(
 export function flashAttention<L extends boolean = false>(
   qkv: Tensor | TensorLike,
   config: FlashAttentionConfig<L>,
-): Result<L>;
+): FlashAttentionReturn<L>;
 export function flashAttention(
   ...args: [Tensor | TensorLike, unknown?, (Tensor | TensorLike)?, FlashAttentionConfig?]
 ): Tensor | FlashAttentionResult {

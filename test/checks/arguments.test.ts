@@ -20,6 +20,7 @@ const SIZES: Readonly<Record<string, number>> = {
 /** How an op is told which of its signatures is meant, where it has several: one config for each, in their order. */
 const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
+  fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
   linear: [{}, { transposeWeight: true }],
 };
 

@@ -102,9 +102,11 @@ function valueAndGradients({ shapes, run }: RankCase, leading: number[]): tf.Ten
 describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // The dimensions of these are all named.
-    const { flashAttention: _, rope: __, registerWebGPUBackend: ___, train: ____, ...ops } = liger;
+    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'rope'];
+    const others = ['registerWebGPUBackend', 'train'];
+    const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));
-    expect([...tried].sort()).to.deep.equal(Object.keys(ops).sort());
+    expect([...tried].sort()).to.deep.equal(ops.sort());
   });
 
   for (const [name, rankCase] of Object.entries(cases)) {
