@@ -32,7 +32,7 @@ describe('every op', () => {
       }
       expect(missing).to.deep.equal([]);
       const index = readFileSync(path.join(root, 'src/index.ts'), 'utf8');
-      expect(index).to.match(new RegExp(`\\b${name} \\} from './ops/${stem}\\.js'`));
+      expect(index).to.match(new RegExp(`\\b${name},?\\s*\\} from './ops/${stem}\\.js'`));
     });
   }
 
