@@ -40,6 +40,7 @@ module.exports = {
       'kernels/webgpu/(shared|matmul|attention|runtime|wgsl)/',
       contracts,
     ]),
+    only('batches', 'batches/', ['batches/', 'checks/']),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/all\\.ts',
@@ -54,7 +55,7 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/index\\.ts' },
       to: { path: '^src/register\\.ts' },
     },
-    only('index', 'index\\.ts', [
+    only('index', 'index\\.ts', ['batches/', 
       'register\\.ts',
       'backend/register_webgpu_backend\\.ts',
       'ops/',
