@@ -55,7 +55,8 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/index\\.ts' },
       to: { path: '^src/register\\.ts' },
     },
-    only('index', 'index\\.ts', ['batches/', 
+    only('index', 'index\\.ts', [
+      'batches/',
       'register\\.ts',
       'backend/register_webgpu_backend\\.ts',
       'ops/',
