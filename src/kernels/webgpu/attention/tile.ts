@@ -75,8 +75,10 @@ export function forwardTile(headSize: number, rows: number, gpu: DeviceTraits): 
 /** The tile of the backward program: rows are keys, columns are queries. */
 export function backwardTile(headSize: number, gpu: DeviceTraits): AttentionTile {
   const quads = quadsOf(headSize);
+  // Where it was measured; on smaller devices fewer threads share a block.
+  const isLarge = gpu.limits.maxComputeWorkgroupStorageSize >= 48 * 1024;
   const candidates = [
-    ...(quads > 8 && quads <= 16 ? [tileOf(16, 16, 4, 1, 16, 4)] : []),
+    ...(quads > 8 && isLarge ? [tileOf(16, 16, 4, 1, 16, 4)] : []),
     ...(quads > 8 ? [tileOf(8, 16, 4, 1, 16, 1)] : []),
     tileOf(8, 8, 4, 1, 8, 1),
   ];
