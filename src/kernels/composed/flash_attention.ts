@@ -188,7 +188,9 @@ function forward(inputs: Inputs, attrs: FlashAttentionAttrs) {
       const values = byQueryHead(matMul(byKeyHead(kept ? mul(weights, kept) : weights, shape), operands.v), shape);
       const seesNothing = equal(total, 0);
       const y = where(seesNothing, zerosLike(values), div(values, where(seesNothing, fill(total.shape, 1), total)));
-      return [y, add(top, log(total))] as [Tensor, Tensor];
+      // log(0) is not −∞ on every backend.
+      const lse = where(seesNothing, fill(total.shape, -Infinity), add(top, log(total)));
+      return [y, lse] as [Tensor, Tensor];
     }),
   );
   const y = join(blocks.map(([y]) => y));
@@ -228,7 +230,7 @@ export const flashAttentionGrad = composedKernel(FlashAttentionGrad, (inputs, at
       const { scores, bounded } = scoresOf(inputs, operands, attrs, shape, block);
       const logSums = rowsOf(lseColumn, block);
       // Where nothing is seen, lse is −∞ and every score is masked.
-      const known = where(less(logSums, LOWEST_MAXIMUM), zerosLike(logSums), logSums);
+      const known = where(less(logSums, LOWEST_MAXIMUM / 2), zerosLike(logSums), logSums);
       const weights = exp(sub(scores, known));
       const kept = keptOf(attrs, shape, block);
       const dyBlock = byKeyHead(rowsOf(dy, block), shape);
