@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
 import { type BenchCase, forwardAndBackward, onInputs } from '../harness/bench_case.js';
 import { noise } from '../harness/inputs.js';
+import { stockAttention } from './shared/stock_attention.js';
 
 /** What a query sees of its sequence, no later tokens among it. */
 interface Mask {
@@ -26,11 +27,6 @@ function stockMask(length: number, { slidingWindow, segment }: Mask): tf.Tensor 
     seen = tf.mul(seen, tf.cast(tf.equal(tf.transpose(ids), ids), 'float32'));
   }
   return tf.mul(-1e9, tf.sub(1, seen));
-}
-
-function stock(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, mask?: tf.Tensor): tf.Tensor {
-  const scores = tf.mul(tf.matMul(q, k, false, true), q.shape.at(-1)! ** -0.5);
-  return tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores), v);
 }
 
 /** One length of sequences and one mask; how many products of a query and a key it leaves follows from them. */
@@ -73,7 +69,7 @@ function training(
       liger.flashAttention(q, k, v, { causal: true, slidingWindow, segmentIds }),
     ),
     // The scores of longer ones take gigabytes in each op.
-    stock: length > 1024 ? undefined : run(stockInputs, ({ q, k, v, mask }) => stock(q, k, v, mask)),
+    stock: length > 1024 ? undefined : run(stockInputs, ({ q, k, v, mask }) => stockAttention(q, k, v, mask)),
   };
 }
 
@@ -93,7 +89,7 @@ function decoding(heads: number, keyHeads: number, length: number, size: number)
     ours: onInputs(inputs, ({ q, k, v }) => [liger.flashAttention(q, k, v, { causal: true })]),
     stock: onInputs(inputs, ({ q, k, v }) => {
       const grouped = tf.reshape(q, [1, keyHeads, heads / keyHeads, size]);
-      return [tf.reshape(stock(grouped, k, v), q.shape)];
+      return [tf.reshape(stockAttention(grouped, k, v), q.shape)];
     }),
   };
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
 import { type BenchCase, forwardAndBackward } from '../harness/bench_case.js';
 import { noise } from '../harness/inputs.js';
+import { stockAttention } from './shared/stock_attention.js';
 
 const KERNEL_SIZE = 7;
 
@@ -31,10 +32,7 @@ export function fusedNeighborhoodAttention(quick: boolean): BenchCase[] {
       ours: forwardAndBackward(inputs, ['q', 'k', 'v'], ({ q, k, v }) =>
         liger.fusedNeighborhoodAttention(q, k, v, { kernelSize: KERNEL_SIZE }),
       ),
-      stock: forwardAndBackward(inputs, ['q', 'k', 'v'], ({ q, k, v, mask }) => {
-        const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(width)), mask);
-        return tf.matMul(tf.softmax(scores), v);
-      }),
+      stock: forwardAndBackward(inputs, ['q', 'k', 'v'], ({ q, k, v, mask }) => stockAttention(q, k, v, mask)),
     },
   ];
 }

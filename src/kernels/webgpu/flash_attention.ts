@@ -17,8 +17,8 @@ import {
   sinkGradProgram,
 } from './attention/backward.js';
 import { combineProgram, type ForwardSpec, forwardProgram } from './attention/forward.js';
-import { contiguousStrides, headRows, quadsOf, strideValues } from './attention/heads.js';
-import { type AttentionOperands, rotatedOperands } from './attention/operands.js';
+import { contiguousStrides, type HeadRows, headRows, quadsOf, strideValues } from './attention/heads.js';
+import { rotatedOperands } from './attention/operands.js';
 import { attentionRanges } from './attention/ranges.js';
 import { rotate } from './attention/rotate.js';
 import { type ScoreSpec, scoreSpec, scoreValues } from './attention/scores.js';
@@ -131,10 +131,11 @@ export const flashAttentionGrad = webgpuKernel(FlashAttentionGrad, (gpu, inputs,
   const deltaSpec = { ...rows, hasDlse: dlse !== undefined };
   gpu.run(deltaProgram, deltaSpec, { y, dy, lse, dlse, stats }, deltas, { rows: rowCount });
 
+  const keyBlocks = Math.ceil(keys / rowsOf(tile));
   const call: BackwardCall = {
     shape,
-    operands,
     tile,
+    keyBlocks,
     spec: { ...scoreSpec(inputs, attrs), ...rows, tile },
     tensors: { q: operands.q, k: operands.k, v: operands.v, dy, bias, stats },
     uniforms: {
@@ -143,7 +144,7 @@ export const flashAttentionGrad = webgpuKernel(FlashAttentionGrad, (gpu, inputs,
       ...strideValues(rows, { ...operands.strides, dy: strides.y, dq: strides.q, dk: strides.k, dv: strides.v }),
       batches,
       keyHeads,
-      keyBlocks: Math.ceil(keys / rowsOf(tile)),
+      keyBlocks,
       slope: attrs.scale,
     },
     volatile: attrs.dropout > 0,
@@ -167,9 +168,10 @@ export const flashAttentionGrad = webgpuKernel(FlashAttentionGrad, (gpu, inputs,
 /** What the programs of a backward pass have in common. */
 interface BackwardCall {
   readonly shape: AttentionShape;
-  readonly operands: AttentionOperands;
   readonly tile: AttentionTile;
-  readonly spec: ScoreSpec & { headSize: number; vectors: boolean; tile: AttentionTile };
+  /** Blocks that the keys of a head are. */
+  readonly keyBlocks: number;
+  readonly spec: ScoreSpec & HeadRows & { readonly tile: AttentionTile };
   readonly tensors: Readonly<Record<string, TensorInfo | undefined>>;
   readonly uniforms: Readonly<Record<string, number>>;
   readonly volatile: boolean;
@@ -178,12 +180,12 @@ interface BackwardCall {
 /** dq, dk and dv; without dk and dv, all three within dq. */
 function gradients(
   gpu: Gpu,
-  { shape, tile, spec, tensors, uniforms, volatile }: BackwardCall,
+  { shape, tile, keyBlocks, spec, tensors, uniforms, volatile }: BackwardCall,
   { dq, dk, dv }: { dq: TensorInfo; dk: TensorInfo | undefined; dv: TensorInfo | undefined },
 ): void {
-  const { batches, queryHeads, keyHeads, queries, keys, headSize, isPacked } = shape;
+  const { batches, queryHeads, keyHeads, queries, isPacked } = shape;
+  const { headSize, vectors } = spec;
   const quads = quadsOf(headSize);
-  const keyBlocks = Math.ceil(keys / rowsOf(tile));
   const parts = Math.min(keyBlocks, Math.ceil(WANTED_WORKGROUPS / (batches * keyHeads)));
   // Where more workgroups share a head than there may be tensors of dq, they take a part of the queries at a time.
   const together = Math.min(1, MOST_DQ / parts) * queries;
@@ -212,7 +214,6 @@ function gradients(
       }
     }
     const count = batches * queryHeads * queryCount * quads;
-    const { headSize, vectors } = spec;
     gpu.run(querySumProgram, { headSize, vectors }, { dqParts, dq }, { ...chunk, count }, Math.ceil(count / 256));
   }
   gpu.release(dqParts);

@@ -2,6 +2,7 @@ import { Rope } from '../contracts/rope.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { elementsOf, times } from './wgsl/elements.js';
+import { rotatedHalves } from './wgsl/rotation.js';
 
 const WORKGROUP_SIZE = 256;
 /** Heads that a thread rotates: all by the same cosines and sines, which it reads once. */
@@ -22,9 +23,6 @@ const halfOf = (headSize: number) => elementsOf(headSize / 2);
 const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
 
 /**
- * With x1, x2 the halves of a head: y1 = x1 · cos1 − x2 · sin1 and y2 = x2 · cos2 + x1 · sin2; transposed,
- * dx1 = dy1 · cos1 + dy2 · sin2 and dx2 = dy2 · cos2 − dy1 · sin1.
- *
  * A workgroup rotates 256 elements of the halves [T, half] in `HEADS` heads of q or of k, of one batch.
  */
 const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, perBatch, transposed }: RopeSpec) => {
@@ -32,9 +30,7 @@ const ropeProgram = defineProgram('rope', ({ queryHeads, keyHeads, headSize, per
   const row = 2 * half;
   const queryGroups = groupsOf(queryHeads);
   const groups = queryGroups + groupsOf(keyHeads);
-  const [y1, y2] = transposed
-    ? ['x1 * cos1 + x2 * sin2', 'x2 * cos2 - x1 * sin1']
-    : ['x1 * cos1 - x2 * sin1', 'x2 * cos2 + x1 * sin2'];
+  const [y1, y2] = rotatedHalves(transposed);
 
   /** Rotates the heads from `first` on; all are read before the first is written. */
   const rotate = (x: string, y: string, heads: number) => {

@@ -1,11 +1,11 @@
-import { defineProgram, type StorageType } from '../runtime/program.js';
+import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
 import { rowReduction, workgroupReduction } from '../wgsl/reduction.js';
 import { fetchQuad, type HeadRows, headStart, quadsOf, storeQuad, strideUniforms, typeOf } from './heads.js';
 import { declarePart, eachElement, multiplyColumns, multiplyTransposed, type Part } from './products.js';
 import { RANGE_SIZE } from './ranges.js';
 import { ScoreGradient } from './score_gradient.js';
-import { LOG2_E, LOWEST_MAXIMUM, type ScoreSpec, scoreDeclarations, scoreReads, scoreUniforms } from './scores.js';
+import { LOG2_E, LOWEST_MAXIMUM, type ScoreSpec } from './scores.js';
 import type { AttentionTile } from './tile.js';
 
 /** Lanes that add up a row of y · dy. */
@@ -60,11 +60,6 @@ const QUADS_OF_RUN = 32;
 export const chunksOfRun = ({ headSize, tile: { depth } }: { headSize: number; tile: AttentionTile }) =>
   Math.min(Math.ceil(quadsOf(headSize) / depth), QUADS_OF_RUN / depth);
 
-const gradientReads = (spec: ScoreSpec & HeadRows): Record<string, StorageType> => {
-  const type = typeOf(spec);
-  return { q: type, k: type, v: type, dy: type, stats: 'i32', ...scoreReads(spec) };
-};
-
 /**
  * Dao, "FlashAttention-2" (2023). A workgroup keeps a block of keys, walks over the queries that see them, a block at a time,
  * and goes on to its next block of keys:
@@ -103,7 +98,7 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
 
   return {
     workgroupSize: gradient.threads,
-    reads: gradientReads(spec),
+    reads: gradient.reads,
     writes: {
       ...(ofKeys && (packed ? { dqkv: type } : { dk: type, dv: type })),
       ...(ofQueries && { dqParts: 'vec4f' }),
@@ -120,17 +115,15 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
       /** The first of the heads' columns of which gradients are computed, in vec4s. */
       firstQuad: 'u32',
       slope: 'f32',
-      ...scoreUniforms(spec),
-      ...strideUniforms('q', 'k', 'v', 'dy'),
+      ...gradient.uniforms,
       ...(ofKeys && strideUniforms('dk', 'dv')),
     },
-    declarations: [...gradient.tiles.map((tile) => tile.declaration), scoreDeclarations(spec)].join('\n'),
+    declarations: gradient.declarations,
     body: `
   let keyHead = workgroup % u.keyHeads;
   let batch = workgroup / u.keyHeads % u.batches;
   let part = workgroup / (u.keyHeads * u.batches);
-  let laneRow = thread / ${columnLanes}u;
-  let laneColumn = thread % ${columnLanes}u;
+  ${gradient.lanes}
   let endQuery = u.firstQuery + u.queryCount;
   ${
     ofQueries
@@ -168,7 +161,6 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
     for (var step = 0u; step < u.group * queryBlocks; step++) {
       let queryHead = keyHead * u.group + step / queryBlocks;
       let firstQuery = begin + i32(step % queryBlocks) * ${columns};
-      {
         ${gradient.block}
         ${
           ofKeys
@@ -226,7 +218,6 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
             : ''
         }`;
         })}
-      }
     }
     ${
       ofKeys
@@ -293,7 +284,7 @@ export interface BiasGradSpec extends ScoreSpec, HeadRows {
 /** The gradient of a bias: the sum of ds over the batches, heads, queries and keys that share an element of it. */
 export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: BiasGradSpec) => {
   const { tile, visibility, perQuery, perKey } = spec;
-  const { columnLanes, threadRows } = tile;
+  const { threadRows } = tile;
   const gradient = new ScoreGradient(spec, false);
   const { rows, columns, slopes, keyTile, threads } = gradient;
   const sum: Part = { name: 'sum', rows: threadRows, quads: 1 };
@@ -319,7 +310,7 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
   ${perKey ? '' : 'if (thread == 0u) { dbias[dbiasStart] = all; }'}`;
   return {
     workgroupSize: threads,
-    reads: gradientReads(spec),
+    reads: gradient.reads,
     writes: { dbias: 'f32' },
     uniforms: {
       batches: 'u32',
@@ -329,17 +320,15 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
       biasHeads: 'u32',
       queryTiles: 'u32',
       keyTiles: 'u32',
-      ...scoreUniforms(spec),
-      ...strideUniforms('q', 'k', 'v', 'dy'),
+      ...gradient.uniforms,
     },
-    declarations: [...gradient.tiles.map((tile) => tile.declaration), scoreDeclarations(spec)].join('\n'),
+    declarations: gradient.declarations,
     body: `
   let keyTileNumber = workgroup % u.keyTiles;
   let queryTileNumber = workgroup / u.keyTiles % u.queryTiles;
   let biasHead = workgroup / (u.keyTiles * u.queryTiles) % u.biasHeads;
   let biasBatch = workgroup / (u.keyTiles * u.queryTiles * u.biasHeads);
-  let laneRow = thread / ${columnLanes}u;
-  let laneColumn = thread % ${columnLanes}u;
+  ${gradient.lanes}
   var firstKey = i32(keyTileNumber) * ${rows};
   var firstQuery = i32(queryTileNumber) * ${columns};
   ${declarePart(sum)}

@@ -2,7 +2,7 @@ import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
 import { rowReduction } from '../wgsl/reduction.js';
 import { fetchQuad, type HeadRows, headStart, quadsOf, storeQuad, strideUniforms, typeOf } from './heads.js';
-import { declarePart, eachElement, multiplyColumns, multiplyRows, type Part } from './products.js';
+import { COMPONENTS, declarePart, eachElement, multiplyColumns, multiplyRows, type Part } from './products.js';
 import { RANGE_SIZE } from './ranges.js';
 import {
   isKept,
@@ -34,8 +34,6 @@ export interface ForwardSpec extends ScoreSpec, HeadRows {
 
 /** WGSL has no such constant, and devices differ in what log2(0) is. */
 const MINUS_INFINITY = 'var minusInfinityBits = 0xff800000u; let minusInfinity = bitcast<f32>(minusInfinityBits);';
-
-const COMPONENTS = ['x', 'y', 'z', 'w'] as const;
 
 /**
  * Dao et al., "FlashAttention" (2022), with the rescaling of FlashAttention-2. A workgroup keeps a block of queries and walks

@@ -11,7 +11,7 @@ export interface Part {
   readonly quads: number;
 }
 
-const COMPONENTS = ['x', 'y', 'z', 'w'] as const;
+export const COMPONENTS = ['x', 'y', 'z', 'w'] as const;
 
 /** Zeros are written out: without an initialiser, a variable that is declared in a loop may keep what it was. */
 export const declarePart = ({ name, rows, quads }: Part) =>

@@ -3,7 +3,8 @@ import type { HeadStrides } from '../../contracts/shared/attention_shape.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { elementsOf } from '../wgsl/elements.js';
-import { headStart, strideUniforms } from './heads.js';
+import { rotatedHalves } from '../wgsl/rotation.js';
+import { headStart, strideUniforms, strideValues } from './heads.js';
 
 const WORKGROUP_SIZE = 256;
 
@@ -14,12 +15,10 @@ interface RotateSpec {
   inPlace: boolean;
 }
 
-/** The rotation of `rope`, of rows that lie in any way: y1 = x1 · cos1 − x2 · sin1, y2 = x2 · cos2 + x1 · sin2, or transposed. */
+/** The rotation of `rope`, of rows that lie in any way. */
 const rotateProgram = defineProgram('attentionRotate', ({ headSize, perBatch, transposed, inPlace }: RotateSpec) => {
   const { type, count: half } = elementsOf(headSize / 2);
-  const [y1, y2] = transposed
-    ? ['x1 * cos1 + x2 * sin2', 'x2 * cos2 - x1 * sin1']
-    : ['x1 * cos1 - x2 * sin1', 'x2 * cos2 + x1 * sin2'];
+  const [y1, y2] = rotatedHalves(transposed);
   const x = inPlace ? 'y' : 'x';
   return {
     workgroupSize: WORKGROUP_SIZE,
@@ -74,7 +73,6 @@ export interface RotateCall {
 export function rotate(gpu: Gpu, call: RotateCall): void {
   const { x, y, from, to, cos, sin, batches, heads, length, headSize, transposed } = call;
   const { type, count: half } = elementsOf(headSize / 2);
-  const unit = type === 'vec4f' ? 4 : 1;
   const places = cos.shape[1]!;
   const count = batches * heads * length * half;
   const uniforms = {
@@ -83,16 +81,8 @@ export function rotate(gpu: Gpu, call: RotateCall): void {
     count,
     places,
     firstPlace: places - length,
-    ...stridesIn(unit, 'x', from),
-    ...stridesIn(unit, 'y', to),
+    ...strideValues({ headSize, vectors: type === 'vec4f' }, { x: from, y: to }),
   };
   const spec = { headSize, perBatch: cos.shape[0] !== 1, transposed, inPlace: x === undefined };
   gpu.run(rotateProgram, spec, { x, y, cos, sin }, uniforms, Math.ceil(count / WORKGROUP_SIZE));
 }
-
-const stridesIn = (unit: number, name: string, { batch, head, row, offset }: HeadStrides) => ({
-  [`${name}Batch`]: batch / unit,
-  [`${name}Head`]: head / unit,
-  [`${name}Row`]: row / unit,
-  [`${name}Offset`]: offset / unit,
-});

@@ -1,10 +1,21 @@
-import { fetchQuad, type HeadRows, headStart, quadsOf } from './heads.js';
+import type { StorageType, UniformType } from '../runtime/program.js';
+import { times } from '../wgsl/elements.js';
+import { fetchQuad, type HeadRows, headStart, quadsOf, strideUniforms, typeOf } from './heads.js';
 import { declarePart, eachElement, multiplyRows, type Part } from './products.js';
-import { isKept, isVisible, needsMask, rowBits, type ScoreSpec, scoreOf, segmentOf } from './scores.js';
+import {
+  isKept,
+  isVisible,
+  needsMask,
+  rowBits,
+  type ScoreSpec,
+  scoreDeclarations,
+  scoreOf,
+  scoreReads,
+  scoreUniforms,
+  segmentOf,
+} from './scores.js';
 import { SharedTile, Stage } from './shared_tile.js';
 import { type AttentionTile, columnsOf, rowsOf, threadsOf } from './tile.js';
-
-const COMPONENTS = [0, 1, 2, 3];
 
 /**
  * WGSL of a block of the scores' gradient, with keys along rows and queries along columns:
@@ -49,8 +60,26 @@ export class ScoreGradient {
     this.slopes = { name: 'd', rows: threadRows, quads: 1 };
   }
 
-  get tiles(): readonly SharedTile[] {
-    return [...new Set([this.keyTile, this.queryTile, this.otherTile])];
+  /** What a program that computes it binds, takes and declares. */
+  get reads(): Record<string, StorageType> {
+    const type = typeOf(this.spec);
+    return { q: type, k: type, v: type, dy: type, stats: 'i32', ...scoreReads(this.spec) };
+  }
+
+  get uniforms(): Record<string, UniformType> {
+    return { ...scoreUniforms(this.spec), ...strideUniforms('q', 'k', 'v', 'dy') };
+  }
+
+  get declarations(): string {
+    const tiles = new Set([this.keyTile, this.queryTile, this.otherTile]);
+    return [...[...tiles].map(({ declaration }) => declaration), scoreDeclarations(this.spec)].join('\n');
+  }
+
+  /** WGSL of a thread's place. */
+  get lanes(): string {
+    const { columnLanes } = this.spec.tile;
+    return `let laneRow = thread / ${columnLanes}u;
+  let laneColumn = thread % ${columnLanes}u;`;
   }
 
   /** WGSL that puts one column block of rows of q, k, v or dy into a tile: `fetch`, then `store`. */
@@ -114,7 +143,7 @@ export class ScoreGradient {
       workgroupBarrier();
       ${multiplyRows(c, keyTile, tile, depth, unroll)}
     }`;
-    const eachQuery = (text: (c: number) => string) => COMPONENTS.map(text).join('\n');
+    const eachQuery = (text: (c: number) => string) => times(4, text);
     const withSlope = softcap && this.throughSoftcap;
     return `
     let qStart = ${headStart('q', 'batch', 'queryHead')};
