@@ -70,6 +70,17 @@ export function integer<const D extends number | undefined>(fallback: D, range: 
   };
 }
 
+/** A whole number, or two of them, for rows and for columns. */
+export function integerPair(fallback: number, range: Range = {}): Option<number | readonly [number, number]> {
+  const one = integer(fallback, range);
+  return {
+    default: fallback,
+    expected: `${one.expected}, or two of them`,
+    accepts: (value) =>
+      one.accepts(value) || (Array.isArray(value) && value.length === 2 && value.every((item) => one.accepts(item))),
+  };
+}
+
 /** true or false. */
 export function flag(fallback = false): Option<boolean> {
   return { default: fallback, expected: 'a boolean', accepts: (value) => typeof value === 'boolean' };
