@@ -35,6 +35,7 @@ describe('multiTokenAttention', () => {
   /** Channels of scores and of y, the kernel, and what differs from a plain convolution. */
   const kinds: Record<string, readonly [number, number, Pair, Partial<MultiTokenAttentionAttrs>]> = {
     square: [2, 3, [3, 3], {}],
+    square16: [16, 16, [3, 3], {}],
     flat: [1, 1, [1, 5], { padding: [0, 2] }],
     wide: [2, 1, [1, 11], { padding: [0, 5] }],
     tall: [1, 5, [4, 1], { padding: [3, 0] }],
@@ -46,8 +47,9 @@ describe('multiTokenAttention', () => {
     strided: [2, 3, [3, 3], { strides: [2, 3], padding: [2, 1] }],
     all: [4, 6, [2, 3], { strides: [3, 2], dilations: [2, 2], padding: [3, 4], groups: 2, sparse: true }],
   };
+  const { square16: _, ...smallKinds } = kinds;
   const sizes = [
-    fc.constantFrom(...Object.keys(kinds)),
+    fc.constantFrom(...Object.keys(smallKinds)),
     fc.constantFrom(1, 2),
     fc.constantFrom(1, 2, 5, 8, 17, 33, 65),
   ] as const;
@@ -74,6 +76,12 @@ describe('multiTokenAttention', () => {
   };
   describeAgainstComposed(MultiTokenAttention, [...sizes], forwardCall, { numRuns: 20 });
   describeAgainstComposed(MultiTokenAttentionGrad, [...sizes], backwardCall, { numRuns: 16 });
+
+  describe('of as many channels as fill a workgroup', () => {
+    const ofSize = [fc.constant('square16'), fc.constant(1), fc.constant(50)] as const;
+    describeAgainstComposed(MultiTokenAttention, [...ofSize], forwardCall, { numRuns: 1 });
+    describeAgainstComposed(MultiTokenAttentionGrad, [...ofSize], backwardCall, { numRuns: 1 });
+  });
 
   itDifferentiatesByName(
     MultiTokenAttention,

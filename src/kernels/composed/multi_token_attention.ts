@@ -24,6 +24,7 @@ import {
   type Tensor,
   type Tensor3D,
   tile,
+  transpose,
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
@@ -178,7 +179,8 @@ export const multiTokenAttentionGrad = composedKernel(
     const weightGrad = () => {
       const padded = taps.padded(weights);
       const ofTaps = taps.map((row, column) => {
-        const ofBatches = matMul(flatDy, taps.met(padded, row, column), false, true);
+        // Not by matmul's own transposition: stock WebGPU's is wrong where sums are long and there is one batch.
+        const ofBatches = matMul(flatDy, transpose(taps.met(padded, row, column), [0, 2, 1]));
         return sum(reshape(ofBatches, [batches, outChannels, inGroup, 1]), 0);
       });
       return reshape(concat(ofTaps, -1), [outChannels, inGroup, ...kernel]);
