@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import type { LanguageModel } from '../support/language_model.js';
+import type { LanguageModel, Packing } from '../support/language_model.js';
 import { createGpt2Variables, type Gpt2Config } from './config.js';
 
 /** GPT-2 from this library's ops: its parameters have the names and layouts of Hugging Face's checkpoints. */
@@ -19,18 +19,20 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
       transposeWeight: true,
     }) as tf.Tensor3D;
 
-  function selfAttention(x: tf.Tensor3D, name: string): tf.Tensor3D {
+  function selfAttention(x: tf.Tensor3D, name: string, segmentIds?: tf.Tensor2D): tf.Tensor3D {
     const qkv = linear(x, `${name}.c_attn`);
-    return linear(liger.flashAttention(qkv, { heads: n_head, causal: true }), `${name}.c_proj`);
+    return linear(liger.flashAttention(qkv, { heads: n_head, causal: true, segmentIds }), `${name}.c_proj`);
   }
 
   /** [B, T] to [B, T, n_embd], what the head sees. */
-  function hiddenStates(inputIds: tf.Tensor2D): tf.Tensor3D {
-    const length = inputIds.shape[1];
-    const positions = tf.slice(parameter('wpe.weight'), [0, 0], [length, n_embd]);
+  function hiddenStates(inputIds: tf.Tensor2D, packing?: Packing): tf.Tensor3D {
+    const table = parameter('wpe.weight');
+    const positions = packing
+      ? liger.embedding(table, packing.positions)
+      : tf.slice(table, [0, 0], [inputIds.shape[1], n_embd]);
     let x = tf.add(liger.embedding(parameter('wte.weight'), inputIds), positions) as tf.Tensor3D;
     for (let i = 0; i < n_layer; i++) {
-      x = tf.add(x, selfAttention(layerNorm(x, `h.${i}.ln_1`), `h.${i}.attn`));
+      x = tf.add(x, selfAttention(layerNorm(x, `h.${i}.ln_1`), `h.${i}.attn`, packing?.segmentIds));
       const inner = linear(layerNorm(x, `h.${i}.ln_2`), `h.${i}.mlp.c_fc`, 'geluTanh');
       x = tf.add(x, linear(inner, `h.${i}.mlp.c_proj`));
     }
@@ -40,8 +42,8 @@ export function createGpt2(config: Gpt2Config, seed: number): LanguageModel {
   return {
     variables,
     // The head's weight is the embedding table.
-    loss: (inputIds, labels) =>
-      tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds), parameter('wte.weight'), labels)),
+    loss: (inputIds, labels, packing) =>
+      tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds, packing), parameter('wte.weight'), labels)),
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), parameter('wte.weight')) as tf.Tensor3D),
     dispose: () => tf.dispose(variables),
   };

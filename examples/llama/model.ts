@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
-import type { LanguageModel } from '../support/language_model.js';
+import type { LanguageModel, Packing } from '../support/language_model.js';
 import { RotaryTables, type Rotation } from '../support/rotary_tables.js';
 import { createLlamaVariables, type LlamaConfig, resolveLlamaConfig } from './config.js';
 
@@ -15,9 +15,13 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
   const head = () => parameter(rest.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head');
   const linear = (x: tf.Tensor, name: string) => liger.linear(x, parameter(name)) as tf.Tensor3D;
 
-  function selfAttention(x: tf.Tensor3D, name: string, rotation: Rotation): tf.Tensor3D {
+  function selfAttention(
+    x: tf.Tensor3D,
+    name: string,
+    places: Rotation & Pick<Partial<Packing>, 'segmentIds'>,
+  ): tf.Tensor3D {
     const [q, k, v] = [linear(x, `${name}.q_proj`), linear(x, `${name}.k_proj`), linear(x, `${name}.v_proj`)];
-    return linear(liger.flashAttention(q, k, v, { ...heads, causal: true, ...rotation }), `${name}.o_proj`);
+    return linear(liger.flashAttention(q, k, v, { ...heads, causal: true, ...places }), `${name}.o_proj`);
   }
 
   function mlp(x: tf.Tensor3D, name: string): tf.Tensor3D {
@@ -26,8 +30,9 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
   }
 
   /** [B, T] to [B, T, hidden_size], what the head sees. */
-  function hiddenStates(inputIds: tf.Tensor2D): tf.Tensor3D {
-    const rotation = rotaryTables.get(inputIds.shape[1]);
+  function hiddenStates(inputIds: tf.Tensor2D, packing?: Packing): tf.Tensor3D {
+    const rotation = rotaryTables.get(inputIds.shape[1], packing?.positions);
+    const places = { ...rotation, segmentIds: packing?.segmentIds };
     // What a block returns is added to the residual stream and normalized for the next block in one kernel.
     let residual = liger.embedding(parameter('model.embed_tokens'), inputIds) as tf.Tensor3D;
     let x = liger.rmsNorm(residual, parameter('model.layers.0.input_layernorm'), norm) as tf.Tensor3D;
@@ -37,7 +42,7 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
     };
     for (let i = 0; i < num_hidden_layers; i++) {
       const layer = `model.layers.${i}`;
-      addAndNormalize(selfAttention(x, `${layer}.self_attn`, rotation), `${layer}.post_attention_layernorm`);
+      addAndNormalize(selfAttention(x, `${layer}.self_attn`, places), `${layer}.post_attention_layernorm`);
       const block = mlp(x, `${layer}.mlp`);
       if (i + 1 < num_hidden_layers) addAndNormalize(block, `model.layers.${i + 1}.input_layernorm`);
       // Nothing uses the sum after the last block, and for an output without a gradient tfjs would upload zeros.
@@ -48,8 +53,8 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
 
   return {
     variables,
-    loss: (inputIds, labels) =>
-      tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds), head(), labels) as tf.Scalar),
+    loss: (inputIds, labels, packing) =>
+      tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds, packing), head(), labels) as tf.Scalar),
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), head()) as tf.Tensor3D),
     dispose: () => {
       tf.dispose(variables);

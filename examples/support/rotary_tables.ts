@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 
 export interface Rotation {
-  /** [1, T, D] */
+  /** [1 or B, T, D] */
   cos: tf.Tensor3D;
-  /** [1, T, D] */
+  /** [1 or B, T, D] */
   sin: tf.Tensor3D;
 }
 
@@ -20,12 +20,17 @@ export class RotaryTables {
     private readonly theta: number,
   ) {}
 
-  get(length: number): Rotation {
+  /** @param positions [B, T], int32: the places of tokens, below `length`. Default 0, 1, … in each row. */
+  get(length: number, positions?: tf.Tensor2D): Rotation {
     if (!this.tables || this.tables.cos.shape[1] < length) {
       this.dispose();
       this.tables = { cos: this.table(Math.cos, length), sin: this.table(Math.sin, length) };
     }
     const { cos, sin } = this.tables;
+    if (positions) {
+      const at = (table: tf.Tensor3D) => tf.gather(tf.squeeze(table, [0]), positions) as tf.Tensor3D;
+      return { cos: at(cos), sin: at(sin) };
+    }
     if (cos.shape[1] === length) return { cos, sin };
     const first = (table: tf.Tensor3D) => tf.slice(table, [0, 0, 0], [1, length, this.size]);
     return { cos: first(cos), sin: first(sin) };

@@ -35,3 +35,16 @@ export function spreadBatches(tokens: ArrayLike<number>, size: number, length: n
   for (let i = 0; i < sequences; i += size) batches.push(batchAt(tokens, starts.slice(i, i + size), length));
   return batches;
 }
+
+/** A sequence in each row, filled up to `length` tokens with token 0. Labels are −100 where no token follows. */
+export function paddedBatch(sequences: ReadonlyArray<ArrayLike<number>>, length: number): Batch {
+  const shape: [number, number] = [sequences.length, length];
+  const [tokens, labels] = [new Int32Array(shape[0] * length), new Int32Array(shape[0] * length).fill(-100)];
+  for (const [row, sequence] of sequences.entries()) {
+    for (let t = 0; t < sequence.length; t++) {
+      tokens[row * length + t] = sequence[t]!;
+      if (t + 1 < sequence.length) labels[row * length + t] = sequence[t + 1]!;
+    }
+  }
+  return { inputIds: tf.tensor2d(tokens, shape, 'int32'), labels: tf.tensor2d(labels, shape, 'int32') };
+}

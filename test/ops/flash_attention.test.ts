@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
-import { type FlashAttentionConfig, flashAttention, rope } from '../../src/index.js';
+import { type FlashAttentionConfig, flashAttention, linear, rope, train } from '../../src/index.js';
 import {
   FlashAttention,
   type FlashAttentionAttrs,
@@ -286,6 +286,31 @@ describe('flashAttention', () => {
       await peakOf(256);
       const [short, long] = [await peakOf(1024), await peakOf(4096)];
       expect(long).to.be.at.most(short * 4.5);
+    });
+
+    it('trains on 8192 tokens in a small part of what their scores would take', async () => {
+      const [length, size] = [8192, 8];
+      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const scoreBytes = 4 * length ** 2;
+      const x = random([1, length, size]);
+      const target = random([1, length, size], 2);
+      const weight = tf.variable(random([3 * size, size], 3));
+      await x.data();
+      const before = meter.peak;
+      const optimizer = train.adamW({ learningRate: 0.1 });
+      const losses: number[] = [];
+      for (let step = 0; step < 3; step++) {
+        const loss = optimizer.minimize(() => {
+          const y = flashAttention(linear(x, weight), { heads: 1, causal: true, slidingWindow: 128 });
+          return tf.mean(tf.squaredDifference(y, target));
+        }, true)!;
+        losses.push((await loss.data())[0]!);
+        loss.dispose();
+      }
+      expect(losses[2]).to.be.below(losses[0]!);
+      expect(meter.peak - before).to.be.below(scoreBytes / 20);
+      optimizer.dispose();
+      tf.dispose([x, target, weight]);
     });
   }
 

@@ -73,7 +73,7 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
   const { tile, headSize, visibility, packed, ofKeys, ofQueries, accumulate } = spec;
   const { rowLanes, columnLanes, depth, threadRows, unroll } = tile;
   const gradient = new ScoreGradient(spec, true);
-  const { rows, columns, chunks, keyTile, queryTile, otherTile, weights, slopes } = gradient;
+  const { rows, columns, chunks, keyTile, queryTile, otherTile, keptWeights, slopes } = gradient;
   const type = typeOf(spec);
   const quads = quadsOf(headSize);
   const own = chunksOfRun(spec);
@@ -82,14 +82,17 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
   const dq: Part = { name: 'dq', rows: columns / rowLanes, quads: 1 };
   const isWhole = chunks === 1;
 
-  /** A thread's own place in the tensor of its workgroup's dq. */
-  const eachOfDq = (chunk: number, text: (i: number, at: string) => string) =>
-    times(dq.rows, (i) => {
-      const row = `(firstQuery - u.firstQuery + i32(laneRow) * 4 + ${Math.floor(i / 4) * rowLanes * 4 + (i % 4)})`;
-      return `if (${row} < u.queryCount && laneColumn + ${firstQuadOf(chunk)} < ${quads}u) {
-        ${text(i, `(dqStart + u32(${row}) * ${quads}u + laneColumn + ${firstQuadOf(chunk)})`)}
-      }`;
-    });
+  /** A thread's own places in the tensor of its workgroup's dq. */
+  const dqRow = (i: number) =>
+    `(firstQuery - u.firstQuery + i32(laneRow) * 4 + ${Math.floor(i / 4) * rowLanes * 4 + (i % 4)})`;
+  const dqAt = (i: number, chunk: number) =>
+    `dqParts[dqStart + u32(${dqRow(i)}) * ${quads}u + laneColumn + ${firstQuadOf(chunk)}]`;
+  const storeDq = (chunk: number, value: (i: number) => string) =>
+    times(
+      dq.rows,
+      (i) =>
+        `if (${dqRow(i)} < u.queryCount && laneColumn + ${firstQuadOf(chunk)} < ${quads}u) { ${dqAt(i, chunk)} = ${value(i)}; }`,
+    );
   const product = (c: Part, tile: typeof queryTile, chunk: number) =>
     multiplyColumns(c, keyTile, tile, columnLanes, { first: '0u', width: columns / 4, unroll, quads: [chunk] });
   const each = (text: (chunk: number) => string) => times(own, text);
@@ -131,7 +134,7 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
     let queryHead = keyHead * u.group + member;
     let dqStart = ${dqStart};
     for (var firstQuery = u.firstQuery; firstQuery < endQuery; firstQuery += ${columns}) {
-      ${each((chunk) => eachOfDq(chunk, (_, at) => `dqParts[${at}] = vec4f();`))}
+      ${each((chunk) => storeDq(chunk, () => 'vec4f()'))}
     }
   }`
       : ''
@@ -161,61 +164,46 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
     for (var step = 0u; step < u.group * queryBlocks; step++) {
       let queryHead = keyHead * u.group + step / queryBlocks;
       let firstQuery = begin + i32(step % queryBlocks) * ${columns};
-        ${gradient.block}
-        ${
-          ofKeys
-            ? each((chunk) => {
-                const dy = gradient.stage('dy', otherTile, firstQuadOf(chunk));
-                return `{
-          ${isWhole ? '' : dy.fetch}
+        ${gradient.weightsBlock}
+        ${each((chunk) => {
+          const dy = gradient.stage('dy', otherTile, firstQuadOf(chunk));
+          const storeWeights = chunk === 0 ? gradient.store(keptWeights) : '';
+          if (!ofKeys) return chunk === 0 ? `workgroupBarrier(); ${storeWeights}` : '';
+          return `{
+          ${dy.fetch}
           workgroupBarrier();
-          ${chunk === 0 ? gradient.store(weights) : ''}
-          ${isWhole ? '' : dy.store}
+          ${storeWeights}
+          ${dy.store}
           workgroupBarrier();
           ${product(dv, otherTile, chunk)}
         }`;
-              })
-            : ''
-        }
+        })}
+        ${gradient.slopesBlock(ofKeys && isWhole)}
         ${each((chunk) => {
           const q = gradient.stage('q', queryTile, firstQuadOf(chunk));
           const k = gradient.stage('k', otherTile, firstQuadOf(chunk));
-          const storeSlopes = chunk === 0 ? gradient.store(slopes) : '';
-          const multiplyQ = ofKeys ? product(dk, queryTile, chunk) : '';
-          const multiplyK = `
-          let dqStart = ${dqStart};
-          ${declarePart(dq)}
-          ${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll })}
-          ${eachOfDq(chunk, (i, at) => `dqParts[${at}] += dq${i}_0;`)}`;
-          if (isWhole) {
-            return `{
-          ${ofQueries ? k.fetch : ''}
-          workgroupBarrier();
-          ${storeSlopes}
-          ${ofQueries ? k.store : ''}
-          workgroupBarrier();
-          ${multiplyQ}
-          ${ofQueries ? multiplyK : ''}
-        }`;
-          }
           return `{
+          ${
+            ofQueries
+              ? `let dqStart = ${dqStart};
+          // What is read beyond a head or the last query is not stored.
+          ${times(dq.rows, (i) => `var dq${i}_0 = ${dqAt(i, chunk)};`)}
+          ${k.fetch}`
+              : ''
+          }
           ${ofKeys ? q.fetch : ''}
           workgroupBarrier();
-          ${storeSlopes}
+          ${chunk === 0 ? gradient.store(slopes) : ''}
+          ${ofQueries ? k.store : ''}
           ${ofKeys ? q.store : ''}
           workgroupBarrier();
-          ${multiplyQ}
-        }
-        ${
-          ofQueries
-            ? `{
-          ${k.fetch}
-          workgroupBarrier();
-          ${k.store}
-          workgroupBarrier();
-          ${multiplyK}
-        }`
-            : ''
+          ${ofKeys ? product(dk, queryTile, chunk) : ''}
+          ${
+            ofQueries
+              ? `${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll })}
+          ${storeDq(chunk, (i) => `dq${i}_0`)}`
+              : ''
+          }
         }`;
         })}
     }
@@ -345,7 +333,10 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
         }
         ${gradient.keyBlock}
         for (${perQuery ? 'var turnOfQuery = 0; turnOfQuery < 1; turnOfQuery++' : `firstQuery = 0; firstQuery < u.queries; firstQuery += ${columns}`}) {
-          ${gradient.block}
+          ${gradient.weightsBlock}
+          workgroupBarrier();
+          ${gradient.store(gradient.keptWeights)}
+          ${gradient.slopesBlock(false)}
           ${times(threadRows, (i) => `sum${i}_0 += ${slopes.name}${i}_0;`)}
           workgroupBarrier();
         }

@@ -1,7 +1,7 @@
 import type { StorageType, UniformType } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
 import { fetchQuad, type HeadRows, headStart, quadsOf, strideUniforms, typeOf } from './heads.js';
-import { declarePart, eachElement, multiplyRows, type Part } from './products.js';
+import { COMPONENTS, declarePart, eachElement, multiplyRows, type Part } from './products.js';
 import {
   isKept,
   isVisible,
@@ -29,14 +29,21 @@ export class ScoreGradient {
   readonly columns: number;
   readonly threads: number;
   readonly chunks: number;
-  /** Keys or values, and then weights or their gradients: all have one shape. */
+  /** Keys, then weights, then their gradients: all have one shape. */
   readonly keyTile: SharedTile;
   readonly queryTile: SharedTile;
   /** Rows of dy, or those of keys. */
   readonly otherTile: SharedTile;
-  /** s becomes p · kept, and dp becomes ds. */
+  /** s becomes p. */
   readonly weights: Part;
+  /** p · kept. */
+  readonly keptWeights: Part;
+  /** dp becomes ds. */
   readonly slopes: Part;
+  /** Values, in the place of queries. */
+  private readonly valueTile: SharedTile;
+  /** Whether p stays in registers, since it can't be had from p · kept, or its slope is needed, too. */
+  private readonly holdsWeights: boolean;
   private readonly isPadded: boolean;
 
   constructor(
@@ -54,9 +61,11 @@ export class ScoreGradient {
     this.isPadded = this.chunks > 2 || quadsOf(headSize) % depth !== 0;
     this.keyTile = new SharedTile('keyTile', 'strided', rowLanes, threadRows, depth);
     this.queryTile = new SharedTile('queryTile', 'quads', columnLanes, 4, depth);
-    // Heads that fit a tile stay in it; of larger ones each part is fetched where it is needed, so that one tile serves all.
-    this.otherTile = this.chunks > 1 ? this.queryTile : new SharedTile('otherTile', 'quads', columnLanes, 4, depth);
+    this.otherTile = new SharedTile('otherTile', 'quads', columnLanes, 4, depth);
+    this.valueTile = new SharedTile('queryTile', 'strided', columnLanes, 4, depth).among(rowLanes);
     this.weights = { name: 's', rows: threadRows, quads: 1 };
+    this.keptWeights = spec.dropout ? { ...this.weights, name: 'kept' } : this.weights;
+    this.holdsWeights = spec.dropout || this.hasSlope;
     this.slopes = { name: 'd', rows: threadRows, quads: 1 };
   }
 
@@ -120,48 +129,48 @@ export class ScoreGradient {
   }`;
   }
 
-  /** The gradient of a block: `firstQuery` and `queryHead` are there, too. `dy` stays in `otherTile`, and `q` in `queryTile`, if they are whole. */
-  get block(): string {
-    const { spec, weights, slopes, keyTile, queryTile, otherTile, columns } = this;
-    const { depth, unroll } = spec.tile;
-    const { visibility, softcap, bias, dropout } = spec;
-    const [k, q] = [this.stage('k', keyTile, 'part'), this.stage('q', queryTile, 'part')];
-    const [v, dy] = [this.stage('v', keyTile, 'part'), this.stage('dy', otherTile, 'part')];
-    const product = (
-      c: Part,
-      a: { fetch: string; store: string },
-      b: { fetch: string; store: string },
-      tile: SharedTile,
-    ) => `
+  private get hasSlope(): boolean {
+    return this.spec.softcap && this.throughSoftcap;
+  }
+
+  /** WGSL of a product of a column block of the heads at a time. */
+  private product(
+    c: Part,
+    a: { tile: SharedTile; name: 'k' | 'v' },
+    b: { tile: SharedTile; name?: 'q' | 'dy' },
+  ): string {
+    const { depth, unroll } = this.spec.tile;
+    const stages = [this.stage(a.name, a.tile, 'part'), ...(b.name ? [this.stage(b.name, b.tile, 'part')] : [])];
+    return `
     ${this.chunks > 1 ? `for (var part = 0u; part < ${this.chunks * depth}u; part += ${depth}u)` : ''} {
       ${this.chunks > 1 ? '' : 'let part = 0u;'}
-      ${a.fetch}
-      ${b.fetch}
+      ${stages.map(({ fetch }) => fetch).join('\n')}
       workgroupBarrier();
-      ${a.store}
-      ${b.store}
+      ${stages.map(({ store }) => store).join('\n')}
       workgroupBarrier();
-      ${multiplyRows(c, keyTile, tile, depth, unroll)}
+      ${multiplyRows(c, a.tile, b.tile, depth, unroll)}
     }`;
-    const eachQuery = (text: (c: number) => string) => times(4, text);
-    const withSlope = softcap && this.throughSoftcap;
+  }
+
+  /** The weights of a block: `firstQuery` and `queryHead` are there, too. `q` stays in `queryTile` if it is whole. */
+  get weightsBlock(): string {
+    const { spec, weights, keptWeights, keyTile, queryTile, columns } = this;
+    const { visibility, bias, dropout } = spec;
     return `
     let qStart = ${headStart('q', 'batch', 'queryHead')};
     let dyStart = ${headStart('dy', 'batch', 'queryHead')};
-    ${declarePart(weights)}
-    ${declarePart(slopes)}
-    ${product(weights, k, q, queryTile)}
-    ${product(slopes, v, dy, otherTile)}
     let rowsBefore = (batch * u.queryHeads + queryHead) * u32(u.queries);
-    ${eachQuery(
+    ${times(
+      4,
       (c) => `let row${c} = rowsBefore + u32(min(${this.queryOf(c)}, u.queries - 1));
     let lse${c} = bitcast<f32>(stats[row${c} * 2u]);
-    let delta${c} = bitcast<f32>(stats[row${c} * 2u + 1u]);
     ${dropout ? `let bits${c} = ${rowBits(`row${c}`)};` : ''}
     ${bias ? `let biasRow${c} = batch * u.biasBatch + queryHead * u.biasHead + u32(min(${this.queryOf(c)}, u.queries - 1)) * u.biasRow;` : ''}
     ${visibility === 'segments' ? `let segmentOfQuery${c} = ${segmentOf('stats', 'batch', this.queryOf(c))};` : ''}`,
     )}
-    ${withSlope ? eachElement(weights, (s, i, _, c) => `let slope${i}_${c} = tanhAndSlope(${s} * u.scale).slope;`) : ''}
+    ${declarePart(weights)}
+    ${this.product(weights, { tile: keyTile, name: 'k' }, { tile: queryTile, name: 'q' })}
+    ${this.hasSlope ? eachElement(weights, (s, i, _, c) => `let slope${i}_${c} = tanhAndSlope(${s} * u.scale).slope;`) : ''}
     ${eachElement(weights, (s, i, _, c) => `${s} = exp2(${scoreOf(spec, s, `biasRow${c}`, bias ? `min(${this.keyOf(i)}, u.keys - 1)` : '')} - lse${c});`)}
     if (firstQuery + ${columns} > u.queries || ${needsMask(
       spec,
@@ -176,13 +185,41 @@ export class ScoreGradient {
         return `${s} = select(0.0, ${s}, (${this.queryOf(c)} < u.queries) & ${visible});`;
       })}
     }
+    ${
+      dropout
+        ? declarePart(keptWeights) +
+          eachElement(keptWeights, (kept, i, j, c) => `${kept} = s${i}_${j}.${COMPONENTS[c]} * ${this.keptOf(i, c)};`)
+        : ''
+    }`;
+  }
+
+  /** WGSL of what dropout multiplies a weight by. */
+  private keptOf(i: number, c: number): string {
+    return `select(0.0, u.keepScale, ${isKept(`bits${c}`, this.keyOf(i))})`;
+  }
+
+  /**
+   * The gradient of a block, once `keyTile` holds its weights. `dy` stays in `otherTile` if it is whole.
+   *
+   * @param isThere Whether it is there already.
+   */
+  slopesBlock(isThere: boolean): string {
+    const { spec, weights, slopes, keyTile, valueTile, otherTile, holdsWeights } = this;
+    const weight = holdsWeights ? weights.name : 'p';
+    return `
+    ${times(4, (c) => `let delta${c} = bitcast<f32>(stats[row${c} * 2u + 1u]);`)}
+    ${declarePart(slopes)}
+    ${this.product(slopes, { tile: valueTile, name: 'v' }, isThere ? { tile: otherTile } : { tile: otherTile, name: 'dy' })}
+    ${
+      holdsWeights
+        ? ''
+        : `let weightTurn = ${keyTile.turn('laneRow')};
+    ${times(weights.rows, (i) => `let p${i}_0 = ${keyTile.read(i, 'laneRow', 'laneColumn', 'weightTurn')};`)}`
+    }
     ${eachElement(slopes, (d, i, j, c) => {
-      const s = `s${i}_${j}.${'xyzw'[c]}`;
-      const slope = withSlope ? ` * slope${i}_${c}` : '';
-      if (!dropout) return `${d} = ${s} * (${d} - delta${c})${slope};`;
-      return `{ let kept = select(0.0, u.keepScale, ${isKept(`bits${c}`, this.keyOf(i))});
-    ${d} = ${s} * (${d} * kept - delta${c})${slope};
-    ${s} *= kept; }`;
+      const kept = spec.dropout ? ` * ${this.keptOf(i, c)}` : '';
+      const slope = this.hasSlope ? ` * slope${i}_${c}` : '';
+      return `${d} = ${weight}${i}_${j}.${COMPONENTS[c]} * (${d}${kept} - delta${c})${slope};`;
     })}`;
   }
 

@@ -16,7 +16,16 @@ export class SharedTile {
     private readonly each: number,
     /** A power of two. */
     readonly width: number,
+    /** The lanes that its rows are dealt out to, for `read`. Default those that they lie by. */
+    private readonly readers = lanes,
   ) {}
+
+  /** The same tile, whose rows are dealt out to fewer lanes: a lane then has rows lane + `readers` · i. */
+  among(readers: number): SharedTile {
+    if (this.order !== 'strided' || this.lanes % readers !== 0)
+      throw new Error(`Rows of ${this.name} can't be dealt out to ${readers} lanes`);
+    return new SharedTile(this.name, this.order, this.lanes, this.each, this.width, readers);
+  }
 
   get rows(): number {
     return this.lanes * this.each;
@@ -39,7 +48,10 @@ export class SharedTile {
 
   /** WGSL of a column of row number `i` of a lane; `turn` is the lane's. */
   read(i: number, lane: string, column: string, turn: string): string {
-    return `${this.name}[${i}][${lane}][(${column}) ^ ${turn}]`;
+    const { name, lanes, readers } = this;
+    const together = lanes / readers;
+    const inLane = together > 1 ? `${lane} + ${(i % together) * readers}u` : lane;
+    return `${name}[${Math.floor(i / together)}][${inLane}][(${column}) ^ ${turn}]`;
   }
 
   /** WGSL of a column of a row. */

@@ -82,12 +82,11 @@ export function backwardTile(headSize: number, gpu: DeviceTraits): AttentionTile
     ...(quads > 8 ? [tileOf(8, 16, 4, 1, 16, 1)] : []),
     tileOf(8, 8, 4, 1, 8, 1),
   ];
-  const tile = candidates.find((candidate) => fits(candidate, gpu, backwardBytes(candidate, quads)));
+  const tile = candidates.find((candidate) => fits(candidate, gpu, backwardBytes(candidate)));
   if (!tile)
     throw new Error(`flashAttention: heads of ${headSize} floats need more workgroup memory than this device has`);
   return tile;
 }
 
-/** Bytes for keys, and for queries and, where heads fit a tile, their gradients. */
-const backwardBytes = (tile: AttentionTile, quads: number) =>
-  16 * tile.depth * (rowsOf(tile) + (quads <= tile.depth ? 2 : 1) * columnsOf(tile));
+/** Bytes for keys, for queries, and for the gradients of their outputs. */
+const backwardBytes = (tile: AttentionTile) => 16 * tile.depth * (rowsOf(tile) + 2 * columnsOf(tile));

@@ -1,0 +1,9 @@
+import type { Program } from '../../scripts/lib/arguments.mjs';
+import type { Backend } from '../../scripts/lib/backends.mjs';
+
+export interface PackingOptions {
+  steps: number;
+  backend: Backend | 'auto';
+}
+
+export const packing: Program<PackingOptions>;
