@@ -34,10 +34,14 @@ module.exports = {
     only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam]),
     only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts]),
     only('webgpu-attention', 'kernels/webgpu/attention/', ['kernels/webgpu/(attention|runtime|wgsl)/', contracts]),
+    only('webgpu-multi-token-attention', 'kernels/webgpu/multi_token_attention/', [
+      'kernels/webgpu/(multi_token_attention|runtime|wgsl)/',
+      contracts,
+    ]),
     only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
     // An op's kernels are made of what is shared, and of no other op's.
     only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [
-      'kernels/webgpu/(shared|matmul|attention|runtime|wgsl)/',
+      'kernels/webgpu/(shared|matmul|attention|multi_token_attention|runtime|wgsl)/',
       contracts,
     ]),
     only('batches', 'batches/', ['batches/', 'checks/']),

@@ -44,6 +44,13 @@ describe('every op', () => {
     for (const [folder, more] of Object.entries(others)) {
       expect(filesOf(folder), folder).to.have.members([...withKernels, ...more, 'all.ts']);
     }
-    expect(filesOf('bench/cases')).to.have.members([...ops, 'adam_w.ts', 'config_check.ts', 'gpt2.ts', 'packing.ts', 'all.ts']);
+    expect(filesOf('bench/cases')).to.have.members([
+      ...ops,
+      'adam_w.ts',
+      'config_check.ts',
+      'gpt2.ts',
+      'packing.ts',
+      'all.ts',
+    ]);
   });
 });

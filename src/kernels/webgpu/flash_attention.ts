@@ -103,7 +103,23 @@ export const flashAttention = webgpuKernel(FlashAttention, forward);
 export const flashAttentionWithLse = webgpuKernel(FlashAttentionWithLse, forward);
 
 /** Tensors of dq that are added up: no more than these, so that memory grows with T alone. */
-const MOST_DQ = 4;
+const MOST_DQ = 16;
+/** Workgroups that a backward pass should have at least, and those that the measured device, an H200, runs at a time. */
+const BACKWARD_WORKGROUPS = 264;
+const AT_A_TIME = 132;
+/** How much of the device's time more workgroups have to save, for the memory that they take. */
+const WORTHWHILE = 0.05;
+
+/** Workgroups that share the blocks of keys of a head. */
+function partsOf(heads: number, keyBlocks: number): number {
+  const use = (parts: number) => (heads * parts) / (Math.ceil((heads * parts) / AT_A_TIME) * AT_A_TIME);
+  const least = Math.min(keyBlocks, Math.ceil(BACKWARD_WORKGROUPS / heads));
+  let best = least;
+  for (let parts = least + 1; parts <= Math.min(keyBlocks, 4 * least); parts++) {
+    if (use(parts) > use(best) + WORTHWHILE) best = parts;
+  }
+  return best;
+}
 
 export const flashAttentionGrad = webgpuKernel(FlashAttentionGrad, (gpu, inputs, attrs) => {
   const shape = attentionShape(inputs, attrs);
@@ -186,7 +202,7 @@ function gradients(
   const { batches, queryHeads, keyHeads, queries, isPacked } = shape;
   const { headSize, vectors } = spec;
   const quads = quadsOf(headSize);
-  const parts = Math.min(keyBlocks, Math.ceil(WANTED_WORKGROUPS / (batches * keyHeads)));
+  const parts = partsOf(batches * keyHeads, keyBlocks);
   // Where more workgroups share a head than there may be tensors of dq, they take a part of the queries at a time.
   const together = Math.min(1, MOST_DQ / parts) * queries;
   const step = Math.max(1, Math.ceil(together / columnsOf(tile))) * columnsOf(tile);

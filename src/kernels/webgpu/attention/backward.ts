@@ -80,7 +80,6 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
   const dk: Part = { name: 'dk', rows: threadRows, quads: own };
   const dv: Part = { name: 'dv', rows: threadRows, quads: own };
   const dq: Part = { name: 'dq', rows: columns / rowLanes, quads: 1 };
-  const isWhole = chunks === 1;
 
   /** A thread's own places in the tensor of its workgroup's dq. */
   const dqRow = (i: number) =>
@@ -98,6 +97,74 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
   const each = (text: (chunk: number) => string) => times(own, text);
   const firstQuadOf = (chunk: number) => `(u.firstQuad + ${chunk * depth}u)`;
   const dqStart = `((part * u.batches + batch) * u.queryHeads + queryHead) * u32(u.queryCount) * ${quads}u`;
+
+  const declareDq = (chunk: number) => `
+      let dqStart = ${dqStart};
+      // What is read beyond a head or the last query is not stored.
+      ${times(dq.rows, (i) => `var dq${i}_0 = ${dqAt(i, chunk)};`)}`;
+  const multiplySlopes = (chunk: number) => `
+      ${ofKeys ? product(dk, queryTile, chunk) : ''}
+      ${
+        ofQueries
+          ? `${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll })}
+      ${storeDq(chunk, (i) => `dq${i}_0`)}`
+          : ''
+      }`;
+
+  /** Of heads that fit a tile: what a product needs is read ahead of the one before it. */
+  const block = () => {
+    const dy = gradient.stage('dy', otherTile, firstQuadOf(0));
+    const v = gradient.stageValues('0u');
+    const q = gradient.stage('q', queryTile, firstQuadOf(0), 'nextQ');
+    const k = gradient.stage('k', otherTile, firstQuadOf(0), 'nextK');
+    return `
+      ${gradient.weightsBlock(dy.fetch)}
+      workgroupBarrier();
+      ${gradient.store(keptWeights)}
+      ${dy.store}
+      workgroupBarrier();
+      ${v.fetch}
+      ${product(dv, otherTile, 0)}
+      ${gradient.slopesBlock({ isFetched: true, ahead: q.fetch + k.fetch + declareDq(0) })}
+      workgroupBarrier();
+      ${gradient.store(slopes)}
+      ${q.store}
+      ${k.store}
+      workgroupBarrier();
+      ${multiplySlopes(0)}`;
+  };
+
+  /** Of larger heads, a part at a time, or of dk and dv, or dq, alone. */
+  const blockInChunks = () => `
+      ${gradient.weightsBlock()}
+      ${each((chunk) => {
+        const dy = gradient.stage('dy', otherTile, firstQuadOf(chunk));
+        const storeWeights = chunk === 0 ? gradient.store(keptWeights) : '';
+        if (!ofKeys) return chunk === 0 ? `workgroupBarrier(); ${storeWeights}` : '';
+        return `{
+        ${dy.fetch}
+        workgroupBarrier();
+        ${storeWeights}
+        ${dy.store}
+        workgroupBarrier();
+        ${product(dv, otherTile, chunk)}
+      }`;
+      })}
+      ${gradient.slopesBlock()}
+      ${each((chunk) => {
+        const q = gradient.stage('q', queryTile, firstQuadOf(chunk), 'nextQ');
+        const k = gradient.stage('k', otherTile, firstQuadOf(chunk), 'nextK');
+        return `{
+        ${ofQueries ? declareDq(chunk) + k.fetch : ''}
+        ${ofKeys ? q.fetch : ''}
+        workgroupBarrier();
+        ${chunk === 0 ? gradient.store(slopes) : ''}
+        ${ofQueries ? k.store : ''}
+        ${ofKeys ? q.store : ''}
+        workgroupBarrier();
+        ${multiplySlopes(chunk)}
+      }`;
+      })}`;
 
   return {
     workgroupSize: gradient.threads,
@@ -164,48 +231,7 @@ export const backwardProgram = defineProgram('flashAttentionBackward', (spec: Ba
     for (var step = 0u; step < u.group * queryBlocks; step++) {
       let queryHead = keyHead * u.group + step / queryBlocks;
       let firstQuery = begin + i32(step % queryBlocks) * ${columns};
-        ${gradient.weightsBlock}
-        ${each((chunk) => {
-          const dy = gradient.stage('dy', otherTile, firstQuadOf(chunk));
-          const storeWeights = chunk === 0 ? gradient.store(keptWeights) : '';
-          if (!ofKeys) return chunk === 0 ? `workgroupBarrier(); ${storeWeights}` : '';
-          return `{
-          ${dy.fetch}
-          workgroupBarrier();
-          ${storeWeights}
-          ${dy.store}
-          workgroupBarrier();
-          ${product(dv, otherTile, chunk)}
-        }`;
-        })}
-        ${gradient.slopesBlock(ofKeys && isWhole)}
-        ${each((chunk) => {
-          const q = gradient.stage('q', queryTile, firstQuadOf(chunk));
-          const k = gradient.stage('k', otherTile, firstQuadOf(chunk));
-          return `{
-          ${
-            ofQueries
-              ? `let dqStart = ${dqStart};
-          // What is read beyond a head or the last query is not stored.
-          ${times(dq.rows, (i) => `var dq${i}_0 = ${dqAt(i, chunk)};`)}
-          ${k.fetch}`
-              : ''
-          }
-          ${ofKeys ? q.fetch : ''}
-          workgroupBarrier();
-          ${chunk === 0 ? gradient.store(slopes) : ''}
-          ${ofQueries ? k.store : ''}
-          ${ofKeys ? q.store : ''}
-          workgroupBarrier();
-          ${ofKeys ? product(dk, queryTile, chunk) : ''}
-          ${
-            ofQueries
-              ? `${multiplyTransposed(dq, keyTile, otherTile, { rowLanes, terms: rows, unroll })}
-          ${storeDq(chunk, (i) => `dq${i}_0`)}`
-              : ''
-          }
-        }`;
-        })}
+        ${chunks === 1 && ofKeys && ofQueries ? block() : blockInChunks()}
     }
     ${
       ofKeys
@@ -333,10 +359,10 @@ export const biasGradProgram = defineProgram('flashAttentionBiasGrad', (spec: Bi
         }
         ${gradient.keyBlock}
         for (${perQuery ? 'var turnOfQuery = 0; turnOfQuery < 1; turnOfQuery++' : `firstQuery = 0; firstQuery < u.queries; firstQuery += ${columns}`}) {
-          ${gradient.weightsBlock}
+          ${gradient.weightsBlock()}
           workgroupBarrier();
           ${gradient.store(gradient.keptWeights)}
-          ${gradient.slopesBlock(false)}
+          ${gradient.slopesBlock()}
           ${times(threadRows, (i) => `sum${i}_0 += ${slopes.name}${i}_0;`)}
           workgroupBarrier();
         }

@@ -17,6 +17,13 @@ import {
 import { SharedTile, Stage } from './shared_tile.js';
 import { type AttentionTile, columnsOf, rowsOf, threadsOf } from './tile.js';
 
+interface AheadOptions {
+  /** Whether what a product takes first is fetched already. */
+  readonly isFetched?: boolean;
+  /** WGSL that reads what is needed after the product: it is under way during the multiplications. */
+  readonly ahead?: string;
+}
+
 /**
  * WGSL of a block of the scores' gradient, with keys along rows and queries along columns:
  *
@@ -92,10 +99,14 @@ export class ScoreGradient {
   }
 
   /** WGSL that puts one column block of rows of q, k, v or dy into a tile: `fetch`, then `store`. */
-  stage(name: 'q' | 'k' | 'v' | 'dy', tile: SharedTile, part: string): { fetch: string; store: string } {
+  stage(
+    name: 'q' | 'k' | 'v' | 'dy',
+    tile: SharedTile,
+    part: string,
+    register = `${name}Row`,
+  ): { fetch: string; store: string } {
     const ofKeys = name === 'k' || name === 'v';
     const stage = new Stage(tile, this.threads, tile.width, ofKeys ? this.rows : this.columns);
-    const register = `${name}Row`;
     const value = (row: string, column: string) => {
       const first = ofKeys ? 'firstKey' : 'firstQuery';
       const start = `${name}Start + u32(min(${first} + i32(${row}), u.${ofKeys ? 'keys' : 'queries'} - 1)) * u.${name}Row`;
@@ -133,29 +144,40 @@ export class ScoreGradient {
     return this.spec.softcap && this.throughSoftcap;
   }
 
-  /** WGSL of a product of a column block of the heads at a time. */
-  private product(
-    c: Part,
-    a: { tile: SharedTile; name: 'k' | 'v' },
-    b: { tile: SharedTile; name?: 'q' | 'dy' },
-  ): string {
-    const { depth, unroll } = this.spec.tile;
-    const stages = [this.stage(a.name, a.tile, 'part'), ...(b.name ? [this.stage(b.name, b.tile, 'part')] : [])];
-    return `
-    ${this.chunks > 1 ? `for (var part = 0u; part < ${this.chunks * depth}u; part += ${depth}u)` : ''} {
-      ${this.chunks > 1 ? '' : 'let part = 0u;'}
-      ${stages.map(({ fetch }) => fetch).join('\n')}
-      workgroupBarrier();
-      ${stages.map(({ store }) => store).join('\n')}
-      workgroupBarrier();
-      ${multiplyRows(c, a.tile, b.tile, depth, unroll)}
-    }`;
+  /** As `stage`, of the values. */
+  stageValues(part: string): { fetch: string; store: string } {
+    return this.stage('v', this.valueTile, part);
   }
 
-  /** The weights of a block: `firstQuery` and `queryHead` are there, too. `q` stays in `queryTile` if it is whole. */
-  get weightsBlock(): string {
+  /**
+   * WGSL of a product of what is staged, with `ahead` before the multiplications.
+   *
+   * @param isFetched Whether the first is fetched already.
+   */
+  private product(
+    c: Part,
+    tiles: readonly [SharedTile, SharedTile],
+    stages: (part: string) => ReadonlyArray<{ fetch: string; store: string }>,
+    { isFetched = false, ahead = '' }: AheadOptions = {},
+  ): string {
+    const { depth, unroll } = this.spec.tile;
+    const isWhole = this.chunks === 1;
+    const staged = stages(isWhole ? '0u' : 'part');
+    const text = `
+      ${staged.map(({ fetch }, i) => (i === 0 && isFetched ? '' : fetch)).join('\n')}
+      workgroupBarrier();
+      ${staged.map(({ store }) => store).join('\n')}
+      workgroupBarrier();
+      ${ahead}
+      ${multiplyRows(c, ...tiles, depth, unroll)}`;
+    return isWhole ? text : `for (var part = 0u; part < ${this.chunks * depth}u; part += ${depth}u) { ${text} }`;
+  }
+
+  /** The weights of a block: `firstQuery` and `queryHead` are there, too. `ahead` stands before the multiplications. */
+  weightsBlock(ahead = ''): string {
     const { spec, weights, keptWeights, keyTile, queryTile, columns } = this;
     const { visibility, bias, dropout } = spec;
+    const stages = (part: string) => [this.stage('k', keyTile, part), this.stage('q', queryTile, part)];
     return `
     let qStart = ${headStart('q', 'batch', 'queryHead')};
     let dyStart = ${headStart('dy', 'batch', 'queryHead')};
@@ -169,7 +191,7 @@ export class ScoreGradient {
     ${visibility === 'segments' ? `let segmentOfQuery${c} = ${segmentOf('stats', 'batch', this.queryOf(c))};` : ''}`,
     )}
     ${declarePart(weights)}
-    ${this.product(weights, { tile: keyTile, name: 'k' }, { tile: queryTile, name: 'q' })}
+    ${this.product(weights, [keyTile, queryTile], stages, { ahead })}
     ${this.hasSlope ? eachElement(weights, (s, i, _, c) => `let slope${i}_${c} = tanhAndSlope(${s} * u.scale).slope;`) : ''}
     ${eachElement(weights, (s, i, _, c) => `${s} = exp2(${scoreOf(spec, s, `biasRow${c}`, bias ? `min(${this.keyOf(i)}, u.keys - 1)` : '')} - lse${c});`)}
     if (firstQuery + ${columns} > u.queries || ${needsMask(
@@ -199,17 +221,21 @@ export class ScoreGradient {
   }
 
   /**
-   * The gradient of a block, once `keyTile` holds its weights. `dy` stays in `otherTile` if it is whole.
+   * The gradient of a block, once `keyTile` holds its weights.
    *
-   * @param isThere Whether it is there already.
+   * @param ahead With `isFetched`, of heads that fit a tile: values are fetched, and `otherTile` holds rows of dy.
    */
-  slopesBlock(isThere: boolean): string {
+  slopesBlock(ahead: AheadOptions = {}): string {
     const { spec, weights, slopes, keyTile, valueTile, otherTile, holdsWeights } = this;
     const weight = holdsWeights ? weights.name : 'p';
+    const stages = (part: string) => [
+      this.stageValues(part),
+      ...(ahead.isFetched ? [] : [this.stage('dy', otherTile, part)]),
+    ];
     return `
     ${times(4, (c) => `let delta${c} = bitcast<f32>(stats[row${c} * 2u + 1u]);`)}
     ${declarePart(slopes)}
-    ${this.product(slopes, { tile: valueTile, name: 'v' }, isThere ? { tile: otherTile } : { tile: otherTile, name: 'dy' })}
+    ${this.product(slopes, [valueTile, otherTile], stages, ahead)}
     ${
       holdsWeights
         ? ''
