@@ -3,6 +3,7 @@ import type { Backend } from '../../scripts/lib/backends.mjs';
 
 export interface PackingOptions {
   steps: number;
+  sentences: number;
   backend: Backend | 'auto';
 }
 

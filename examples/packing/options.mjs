@@ -8,6 +8,7 @@ export const packing = {
 prints the losses, which are the same, and the tokens a second.`,
   options: {
     steps: { takes: integer({ min: 2 }), default: 10, description: 'training steps' },
+    sentences: { takes: integer({ min: 1 }), default: 64, description: 'sentences of a batch' },
     backend: { takes: oneOf(['auto', ...backends]), default: 'auto', description: 'what computes' },
   },
 };

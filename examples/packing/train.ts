@@ -17,9 +17,6 @@ import { packing } from './options.mjs';
 
 const config = { ...gpt2Config, n_positions: 128, n_embd: 128, n_layer: 2, n_head: 4 };
 
-/** Sentences of a batch. */
-const SENTENCES = 64;
-
 type Arrange = (sentences: number[][]) => Batch & { packing?: Packing };
 
 const arrangements: Record<string, Arrange> = {
@@ -76,11 +73,11 @@ async function trainOn(batches: number[][][], arrange: Arrange): Promise<Result>
 }
 
 async function main(): Promise<void> {
-  const { steps, backend } = readArguments(packing);
+  const { steps, sentences: together, backend } = readArguments(packing);
   await useBackend(backend);
-  const sentences = readSentences(steps * SENTENCES);
-  const batches = Array.from({ length: steps }, (_, i) => sentences.slice(i * SENTENCES, (i + 1) * SENTENCES));
-  console.log(`${steps} batches of ${SENTENCES} sentences of Moby-Dick, on ${describeBackend()} …`);
+  const sentences = readSentences(steps * together);
+  const batches = Array.from({ length: steps }, (_, i) => sentences.slice(i * together, (i + 1) * together));
+  console.log(`${steps} batches of ${together} sentences of Moby-Dick, on ${describeBackend()} …`);
   const results: Record<string, Result> = {};
   for (const [name, arrange] of Object.entries(arrangements)) results[name] = await trainOn(batches, arrange);
   const table = new Table({
