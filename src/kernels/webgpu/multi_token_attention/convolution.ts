@@ -1,7 +1,7 @@
 import type { Pair } from '../../contracts/multi_token_attention.js';
 import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
-import { type MapSource, mapReads, mapRow, mapValue } from './map.js';
+import { convolutionUniforms, type MapSource, mapReads, mapRow, mapValue } from './map.js';
 
 /** Threads along columns, each of which has four, and along rows, each of which has one. */
 const COLUMN_THREADS = 16;
@@ -107,15 +107,7 @@ export const convolutionProgram = defineProgram('multiTokenAttentionConvolution'
     workgroupSize: COLUMN_THREADS * ROW_THREADS,
     reads: { ...mapReads(source), arranged: inVectors ? 'vec4f' : 'f32', ...(bias && { bias: 'f32' }) },
     writes: { y: vectors ? 'vec4f' : 'f32' },
-    uniforms: {
-      inRows: 'u32',
-      inColumns: 'u32',
-      outRows: 'u32',
-      outColumns: 'u32',
-      paddingRows: 'i32',
-      paddingColumns: 'i32',
-      groups: 'u32',
-    },
+    uniforms: convolutionUniforms,
     declarations: mapValue(source),
     body: `
   let tileColumns = (u.outColumns + ${TILE[1] - 1}u) / ${TILE[1]}u;

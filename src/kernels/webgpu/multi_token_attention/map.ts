@@ -1,4 +1,4 @@
-import type { StorageType } from '../runtime/program.js';
+import type { StorageType, UniformType } from '../runtime/program.js';
 
 /** What a convolution goes over: weights of attention, made of their scores, or a gradient as it is. */
 export type MapSource = 'softmax' | 'sparsemax' | 'plain';
@@ -8,6 +8,17 @@ export const mapReads = (source: MapSource): Record<string, StorageType> => ({
   map: 'f32',
   ...(source !== 'plain' && { stats: 'f32' }),
 });
+
+/** The uniforms of a convolution: the sizes of its maps, the zeros around them, and its groups. */
+export const convolutionUniforms = {
+  inRows: 'u32',
+  inColumns: 'u32',
+  outRows: 'u32',
+  outColumns: 'u32',
+  paddingRows: 'i32',
+  paddingColumns: 'i32',
+  groups: 'u32',
+} as const satisfies Record<string, UniformType>;
 
 /**
  * WGSL of `fn mapValue(start, column, last, top, other) -> f32`: the value in a column of a row that begins at `start`, and 0

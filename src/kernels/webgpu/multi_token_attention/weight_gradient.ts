@@ -2,7 +2,7 @@ import type { Pair } from '../../contracts/multi_token_attention.js';
 import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
 import { rowReduction, workgroupReduction } from '../wgsl/reduction.js';
-import { type MapSource, mapReads, mapRow, mapValue } from './map.js';
+import { convolutionUniforms, type MapSource, mapReads, mapRow, mapValue } from './map.js';
 
 export interface WeightGradientSpec {
   readonly source: MapSource;
@@ -122,13 +122,7 @@ export const weightGradientProgram = defineProgram('multiTokenAttentionWeightGra
     reads: { ...mapReads(source), dy: 'f32' },
     writes: { parts: 'f32' },
     uniforms: {
-      inRows: 'u32',
-      inColumns: 'u32',
-      outRows: 'u32',
-      outColumns: 'u32',
-      paddingRows: 'i32',
-      paddingColumns: 'i32',
-      groups: 'u32',
+      ...convolutionUniforms,
       /** Rows of y of all batches. */
       rows: 'u32',
       slices: 'u32',
