@@ -25,6 +25,7 @@ export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';
+export { type ReluSquaredConfig, reluSquared } from './ops/relu_squared.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
 export { type RopeConfig, type RopeResult, rope } from './ops/rope.js';
 export type {
@@ -33,5 +34,6 @@ export type {
   CrossEntropyReturn,
 } from './ops/shared/cross_entropy_options.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
+export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';
 export * as train from './optimizers/train.js';

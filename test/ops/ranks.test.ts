@@ -76,7 +76,9 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [C]],
     run: ([x, gamma]) => liger.rmsNorm(x!, gamma!),
   },
+  reluSquared: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.reluSquared(x!) },
   softmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.softmax(x!) },
+  sparsemax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.sparsemax(x!) },
   swiglu: {
     shapes: (leading) => [
       [...leading, C],
@@ -102,7 +104,7 @@ function valueAndGradients({ shapes, run }: RankCase, leading: number[]): tf.Ten
 describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // The dimensions of these are all named.
-    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'rope'];
+    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'multiTokenAttention', 'rope'];
     const others = ['packSequences', 'registerWebGPUBackend', 'train'];
     const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));

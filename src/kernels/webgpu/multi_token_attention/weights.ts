@@ -1,16 +1,13 @@
 import { defineProgram } from '../runtime/program.js';
 import { LOWEST } from '../wgsl/elements.js';
 import { Row } from '../wgsl/row.js';
+import { sparsemaxDeclarations, sparsemaxThreshold } from '../wgsl/sparsemax.js';
 
 export interface RowsSpec {
   /** L */
   columns: number;
   sparse: boolean;
 }
-
-/** WGSL of whether a score is NaN or +∞, which comparisons of floats need not tell. */
-const IS_WILD = (value: string) =>
-  `((bitcast<u32>(${value}) & 0x7fffffffu) > 0x7f800000u) | (bitcast<u32>(${value}) == 0x7f800000u)`;
 
 /**
  * WGSL of `fn <name>(index, at, query) -> <type>`: an element of `buffer` that is number `at` of a row, with `otherwise` in the
@@ -28,93 +25,46 @@ function seenElements(row: Row, name: string, buffer: string, otherwise: string)
 }
 
 /**
- * What weights are made of: a row's maximum and, of softmax, 1 / Σ exp(s − maximum), of sparsemax, the threshold τ above the
- * maximum where
- *
- *     Σ max(s − maximum − τ, 0) = 1.
- *
- * τ lies between −1, at which the sum is at least 1, and 0. Newton's steps from the left, τ = (Σ s − maximum over the support −
- * 1) / |support|, reach it exactly: the sum is convex and made of straight pieces, and the support shrinks with every step.
+ * What weights are made of: a row's maximum and, of softmax, 1 / Σ exp(s − maximum), of sparsemax, the threshold above the
+ * maximum.
  */
 export const statsProgram = defineProgram('multiTokenAttentionStats', ({ columns, sparse }: RowsSpec, gpu) => {
   const row = new Row(gpu, columns);
-  const { type } = row;
-  const sources = { s: 'score(base + @, @, query)' };
-  const begin = `${row.begin()}
-  let query = row % ${columns}u;`;
-  const shared = {
-    workgroupSize: row.workgroupSize,
-    rowsPerWorkgroup: row.rowsPerWorkgroup,
-    reads: { scores: type },
-    writes: { stats: 'f32' as const },
-    uniforms: { ...row.uniforms, ...(sparse && { nan: 'f32' as const }) },
-  };
-  const score = seenElements(row, 'score', 'scores', LOWEST);
-  if (!sparse) {
-    return {
-      ...shared,
-      declarations: row.reduction('rowMax', { op: 'max' }) + row.reduction('rowSum') + score,
-      body: `
-  ${begin}
+  const sources = { x: 'score(base + @, @, query)' };
+  const statistics = sparse
+    ? {
+        declarations: sparsemaxDeclarations(row),
+        body: sparsemaxThreshold(row, sources),
+        other: 'threshold',
+      }
+    : {
+        declarations: row.reduction('rowMax', { op: 'max' }) + row.reduction('rowSum'),
+        body: `
   var top = ${LOWEST};
   var total = 0.0;
   ${row.pass(
     sources,
-    ({ s }) => `
-    let higher = max(top, ${row.max(s)});
-    total = total * exp(top - higher) + ${row.sum(`exp(${s} - higher)`)};
+    ({ x }) => `
+    let higher = max(top, ${row.max(x)});
+    total = total * exp(top - higher) + ${row.sum(`exp(${x} - higher)`)};
     top = higher;`,
   )}
   let maximum = rowMax(top);
-  let sum = rowSum(total * exp(top - maximum));
-  if (${row.isFirst}) { stats[row * 2u] = maximum; stats[row * 2u + 1u] = 1.0 / sum; }`,
-    };
-  }
-  const components = (value: string) => (type === 'f32' ? [value] : ['x', 'y', 'z', 'w'].map((c) => `${value}.${c}`));
+  let scale = 1.0 / rowSum(total * exp(top - maximum));`,
+        other: 'scale',
+      };
   return {
-    ...shared,
-    declarations: `
-${row.reduction('rowMax', { op: 'max', type: 'vec2f' })}
-${row.reduction('rowSum', { type: 'vec2f' })}
-${score}
-var<workgroup> hasMoved: atomic<u32>;
-var<workgroup> goesOn: bool;`,
+    workgroupSize: row.workgroupSize,
+    rowsPerWorkgroup: row.rowsPerWorkgroup,
+    reads: { scores: row.type },
+    writes: { stats: 'f32' },
+    uniforms: { ...row.uniforms, ...(sparse && { nan: 'f32' }) },
+    declarations: statistics.declarations + seenElements(row, 'score', 'scores', LOWEST),
     body: `
-  ${begin}
-  var top = ${LOWEST};
-  var wild = 0.0;
-  ${row.pass(
-    sources,
-    ({ s }) => `top = max(top, ${row.max(s)});
-    ${components(s)
-      .map((value) => `wild = select(wild, 1.0, ${IS_WILD(value)});`)
-      .join('\n')}`,
-  )}
-  let highest = rowMax(vec2f(top, wild));
-  let maximum = highest.x;
-  var threshold = -1.0;
-  loop {
-    var support = vec2f();
-    ${row.pass(
-      sources,
-      ({ s }) =>
-        `{ let distance = ${s} - maximum;
-        let isInside = distance > ${type}(threshold);
-        support += vec2f(${row.sum(`select(${type}(), distance, isInside)`)}, ${row.sum(`select(${type}(), ${type}(1.0), isInside)`)}); }`,
-    )}
-    let total = rowSum(support);
-    let next = (total.x - 1.0) / total.y;
-    if (thread == 0u) { atomicStore(&hasMoved, 0u); }
-    workgroupBarrier();
-    if (next > threshold) {
-      threshold = next;
-      atomicStore(&hasMoved, 1u);
-    }
-    workgroupBarrier();
-    if (thread == 0u) { goesOn = atomicLoad(&hasMoved) == 1u; }
-    if (!workgroupUniformLoad(&goesOn)) { break; }
-  }
-  if (${row.isFirst}) { stats[row * 2u] = maximum; stats[row * 2u + 1u] = select(threshold, u.nan, highest.y > 0.0); }`,
+  ${row.begin()}
+  let query = row % ${columns}u;
+  ${statistics.body}
+  if (${row.isFirst}) { stats[row * 2u] = maximum; stats[row * 2u + 1u] = ${statistics.other}; }`,
   };
 });
 

@@ -1,0 +1,15 @@
+import { cast, div, greater, max, mul, relu, sub, sum } from '@tensorflow/tfjs-core';
+import { Sparsemax, SparsemaxGrad } from '../contracts/sparsemax.js';
+import { composedKernel } from './shared/composed_kernel.js';
+import { sparsemaxThreshold } from './shared/sparsemax.js';
+
+export const sparsemax = composedKernel(Sparsemax, ({ x }) => {
+  const distance = sub(x, max(x, -1, true));
+  return { y: relu(sub(distance, sparsemaxThreshold(distance))) };
+});
+
+export const sparsemaxGrad = composedKernel(SparsemaxGrad, ({ dy, y }) => {
+  const support = cast(greater(y, 0), 'float32');
+  const mean = div(sum(mul(support, dy), -1, true), sum(support, -1, true));
+  return { dx: mul(support, sub(dy, mean)) };
+});
