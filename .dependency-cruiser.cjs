@@ -45,6 +45,7 @@ module.exports = {
       contracts,
     ]),
     only('batches', 'batches/', ['batches/', 'checks/']),
+    only('recompute', 'recompute/', ['recompute/', 'checks/', 'engine/']),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/all\\.ts',
@@ -65,6 +66,7 @@ module.exports = {
       'backend/register_webgpu_backend\\.ts',
       'ops/',
       'optimizers/train\\.ts',
+      'recompute/',
     ]),
   ],
   options: {

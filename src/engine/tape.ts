@@ -26,10 +26,21 @@ export function watchGradients(): void {
       seen = 0;
       for (const { id } of xs) differentiated.add(id);
       return gradients.call(target, f, xs, dy as Tensor, allowNoGradients) as ReturnType<typeof gradients<never>>;
+    } catch (error) {
+      disposeSaved();
+      throw error;
     } finally {
       if (--depth === 0) differentiated.clear();
     }
   };
+}
+
+/** After an error the engine would keep what its tape has saved. */
+function disposeSaved(): void {
+  const { state } = engine();
+  if (state.gradientDepth > 0) return; // there is a tape around this one
+  for (const { saved } of state.activeTape ?? []) for (const tensor of saved ?? []) tensor.dispose();
+  state.activeTape = [];
 }
 
 /** Whether the tape may ask for the gradient of `tensor`; not, if it does not record. */
@@ -51,4 +62,20 @@ export function mayNeedGradient(tensor: Tensor): boolean {
     }
   }
   return differentiated.has(tensor.id);
+}
+
+type Tape = ReturnType<typeof engine>['state']['activeTape'];
+
+/** Runs `f` with another tape in the place of the engine's. */
+export function onTape<R>(tape: Tape | undefined, f: () => R): R {
+  const { state } = engine();
+  const outer = state.activeTape;
+  if (tape) state.activeTape = tape;
+  seen = 0;
+  try {
+    return f();
+  } finally {
+    state.activeTape = outer;
+    seen = 0;
+  }
 }
