@@ -13,6 +13,7 @@ export * from './gpt2.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './multi_token_attention.js';
+export * from './packed_swiglu.js';
 export * from './packing.js';
 export * from './relu_squared.js';
 export * from './rms_norm.js';

@@ -165,7 +165,7 @@ class Shapes {
     for (let i = 0; i < fixed; i++) {
       const symbol = symbols[free ? i + 1 : i]!;
       const size = shape[split + i]!;
-      const known = this.sizes[symbol] ?? (/^\d/.test(symbol) ? Number(symbol) : undefined);
+      const known = this.sizes[symbol] ?? (/^\d+$/.test(symbol) ? Number(symbol) : undefined);
       if (known === undefined) {
         if (size === 0) fail(this.op, name, `of a shape whose ${symbol} is at least 1`, value);
         this.sizes[symbol] = size;

@@ -14,7 +14,7 @@ const ops = liger as unknown as Record<string, Op>;
 /** Sizes of named dimensions that suit every op; others are 3, 5, 7 and so on. */
 const SIZES: Readonly<Record<string, number>> = {
   ...{ B: 2, D: 4, N: 1, Hq: 4, Hk: 2 },
-  ...{ C: 4, 'C/groups': 4, O: 6, rows: 2, columns: 2 },
+  ...{ C: 4, 'C/groups': 4, '2I': 8, O: 6, rows: 2, columns: 2 },
   ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
 };
 
@@ -30,7 +30,7 @@ function shapesOf(args: Readonly<Record<string, Argument>>): Record<string, numb
   const sizes: Record<string, number> = { ...SIZES };
   let next = 3;
   const sizeOf = (symbol: string) => {
-    if (/^\d/.test(symbol)) return Number(symbol);
+    if (/^\d+$/.test(symbol)) return Number(symbol);
     if (!(symbol in sizes)) {
       sizes[symbol] = next;
       next += 2;

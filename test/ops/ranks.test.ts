@@ -76,6 +76,7 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [C]],
     run: ([x, gamma]) => liger.rmsNorm(x!, gamma!),
   },
+  packedSwiglu: { shapes: (leading) => [[...leading, 6]], run: ([x]) => liger.packedSwiglu(x!) },
   reluSquared: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.reluSquared(x!) },
   softmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.softmax(x!) },
   sparsemax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.sparsemax(x!) },
@@ -105,7 +106,7 @@ describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // The dimensions of these are all named.
     const named = ['flashAttention', 'fusedNeighborhoodAttention', 'multiTokenAttention', 'rope'];
-    const others = ['packSequences', 'registerWebGPUBackend', 'train'];
+    const others = ['checkpoint', 'packSequences', 'registerWebGPUBackend', 'tiledMlp', 'train'];
     const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));
     expect([...tried].sort()).to.deep.equal(ops.sort());

@@ -4,27 +4,33 @@ import type { Gpu } from '../runtime/gpu.js';
 import { type WgslFunction, wgslFunction } from '../wgsl/activations.js';
 import { defineElementwise, runElementwise } from './elementwise.js';
 
+export const gatedUniforms = { gateMultiplier: 'f32', downMultiplier: 'f32' } as const;
+
 /**
- * The kernels of y = activation(z) · up · downMultiplier, where z = gate · gateMultiplier:
+ * WGSL of y = activation(z) · up · downMultiplier, where z = gate · gateMultiplier, and of its slopes:
  * dgate = dy · up · activation'(z) · gateMultiplier · downMultiplier and dup = dy · activation(z) · downMultiplier.
  */
+export const gatedFormulas = (activation: WgslFunction) => ({
+  y: `${activation}(gate * u.gateMultiplier) * up * u.downMultiplier`,
+  dgate: `dy * up * ${activation}Slope(gate * u.gateMultiplier) * (u.gateMultiplier * u.downMultiplier)`,
+  dup: `dy * ${activation}(gate * u.gateMultiplier) * u.downMultiplier`,
+});
+
+/** The kernels of a gated linear unit whose gate and up are tensors of their own. */
 export function gatedLinearUnit(name: string, activation: WgslFunction) {
-  const uniforms = { gateMultiplier: 'f32', downMultiplier: 'f32' } as const;
+  const { y, ...slopes } = gatedFormulas(activation);
 
   const program = defineElementwise(name, (_: object, type) => ({
     reads: ['gate', 'up'],
-    writes: { y: `${activation}(gate * u.gateMultiplier) * up * u.downMultiplier` },
-    uniforms,
+    writes: { y },
+    uniforms: gatedUniforms,
     declarations: wgslFunction(activation, type),
   }));
 
   const gradProgram = defineElementwise(`${name}Grad`, (_: object, type) => ({
     reads: ['dy', 'gate', 'up'],
-    writes: {
-      dgate: `dy * up * ${activation}Slope(gate * u.gateMultiplier) * (u.gateMultiplier * u.downMultiplier)`,
-      dup: `dy * ${activation}(gate * u.gateMultiplier) * u.downMultiplier`,
-    },
-    uniforms,
+    writes: slopes,
+    uniforms: gatedUniforms,
     declarations: wgslFunction(activation, type),
   }));
 
