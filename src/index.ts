@@ -6,6 +6,7 @@ export {
   type WebGPUBackend,
 } from './backend/register_webgpu_backend.js';
 export { type PackedSequences, type PackSequencesConfig, packSequences } from './batches/pack_sequences.js';
+export { type AttnResConfig, attnRes } from './ops/attn_res.js';
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
 export { type DytConfig, dyt } from './ops/dyt.js';
 export { type EmbeddingConfig, embedding } from './ops/embedding.js';

@@ -1,5 +1,6 @@
 // Written by `npm run lists`.
 export * from './adam_w.js';
+export * from './attn_res.js';
 export * from './cross_entropy.js';
 export * from './dyt.js';
 export * from './embedding.js';
