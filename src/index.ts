@@ -23,6 +23,7 @@ export {
   fusedNeighborhoodAttention,
 } from './ops/fused_neighborhood_attention.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
+export { type GroupNormConfig, groupNorm } from './ops/group_norm.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';

@@ -11,6 +11,7 @@ export * from './fused_linear_cross_entropy.js';
 export * from './fused_neighborhood_attention.js';
 export * from './geglu.js';
 export * from './gpt2.js';
+export * from './group_norm.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './multi_token_attention.js';

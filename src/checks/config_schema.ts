@@ -9,6 +9,11 @@ export interface Option<T> {
   accepts(value: unknown): boolean;
 }
 
+/** An option that every call gives. */
+export interface RequiredOption<T> extends Option<T | undefined> {
+  readonly isRequired: true;
+}
+
 /** An option that is a tensor. */
 export interface TensorOption extends Option<Tensor | TensorLike | undefined> {
   /** Its shape in named dimensions; such as `['V']`. */
@@ -19,16 +24,20 @@ export interface TensorOption extends Option<Tensor | TensorLike | undefined> {
 export const isTensorOption = (option: Option<unknown> | undefined): option is TensorOption =>
   option !== undefined && 'shape' in option;
 
+export const isRequired = (option: Option<unknown>): boolean => 'isRequired' in option;
+
 export type ConfigSchema = Readonly<Record<string, Option<unknown>>>;
 
+/** The names of the options that every call gives. */
+type RequiredOf<S extends ConfigSchema> = { [K in keyof S]: S[K] extends RequiredOption<unknown> ? K : never }[keyof S];
+
 /** The config object that a schema describes. Interfaces extend this, so that types and checks are one declaration. */
-export type ConfigOf<S extends ConfigSchema> = {
-  -readonly [K in keyof S]?: S[K] extends Option<infer T> ? T : never;
-};
+export type ConfigOf<S extends ConfigSchema> = Partial<Omit<ResolvedConfig<S>, RequiredOf<S>>> &
+  Pick<ResolvedConfig<S>, RequiredOf<S>>;
 
 /** A config with every default filled in. */
 export type ResolvedConfig<S extends ConfigSchema> = {
-  -readonly [K in keyof S]: S[K] extends Option<infer T> ? T : never;
+  -readonly [K in keyof S]: S[K] extends RequiredOption<infer T> ? T : S[K] extends Option<infer T> ? T : never;
 };
 
 interface Range {
@@ -125,6 +134,11 @@ export function either<A, B>(first: Option<A>, second: Option<B>): Option<A | B>
     expected: `${first.expected} or ${second.expected}`,
     accepts: (value) => first.accepts(value) || second.accepts(value),
   };
+}
+
+/** An option without a default, given by every call. */
+export function required<T>(option: Option<T | undefined>): RequiredOption<T> {
+  return { ...option, isRequired: true };
 }
 
 /** An optional tensor, with dimensions named as in the op's other tensors. */

@@ -2,7 +2,9 @@ import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, ti
 import {
   type ConfigSchema,
   defaultsOf,
+  isRequired,
   isTensorOption,
+  type Option,
   type ResolvedConfig,
   resolveConfig,
   type TensorOption,
@@ -12,8 +14,8 @@ import { fail, show, withArticle } from './errors.js';
 /** What an op says of one of its positional tensors. */
 export interface Argument<Dimension extends string = string> {
   /**
-   * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of leading
-   * dimensions, and a number for itself.
+   * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of
+   * dimensions, mostly leading ones, and a number for itself.
    */
   readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
@@ -39,7 +41,7 @@ export interface Checked<Args extends Record<string, Argument>, S extends Config
   readonly config: ResolvedConfig<S>;
   /** The sizes of the named dimensions of the tensors that are always there. */
   readonly sizes: Readonly<Record<DimensionOf<Args>, number>>;
-  /** The leading dimensions that `...` stands for. */
+  /** The dimensions that `...` stands for. */
   readonly leading: number[];
 }
 
@@ -58,6 +60,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
   static readonly all: Array<{ op: string; args: Readonly<Record<string, Argument>>; options: ConfigSchema }> = [];
 
   private readonly defaults: ResolvedConfig<S>;
+  private readonly required: ReadonlyArray<readonly [name: string, option: Option<unknown>]>;
   /** The positional tensors, then the optional ones of the config. */
   private readonly tensors: ReadonlyArray<readonly [name: string, argument: Argument]>;
 
@@ -67,6 +70,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     readonly options: S,
   ) {
     this.defaults = defaultsOf(options);
+    this.required = Object.entries(options).filter(([, option]) => isRequired(option));
     const optionals = Object.entries(options).filter((entry): entry is [string, TensorOption] =>
       isTensorOption(entry[1]),
     );
@@ -78,7 +82,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
    * Checks the arguments, then runs `body` with them in a scope of its own, as tfjs's ops do: of the tensors that it makes,
    * those that it returns remain.
    *
-   * @throws If an option is unknown or wrong, or a tensor is missing, disposed, or of a wrong dtype or shape.
+   * @throws If an option is unknown, wrong or missing, or a tensor is missing, disposed, or of a wrong dtype or shape.
    */
   call<R extends TensorContainer>(
     values: { [K in keyof Args]: unknown },
@@ -97,6 +101,9 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
   check(values: { [K in keyof Args]: unknown }, config: unknown) {
     const resolved = resolveConfig(this.op, this.options, this.defaults, config);
     const given: Readonly<Record<string, unknown>> = { ...resolved, ...values };
+    for (const [name, { expected }] of this.required) {
+      if (given[name] === undefined) fail(this.op, `option '${name}'`, expected, undefined);
+    }
     const { sizes, leading = [] } = this.checkTensors(given);
     return { given, config: resolved, sizes, leading };
   }
@@ -152,19 +159,23 @@ class Shapes {
   constructor(private readonly op: string) {}
 
   match(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): void {
-    const free = symbols[0] === '...';
-    const fixed = free ? symbols.length - 1 : symbols.length;
-    if (free ? shape.length < fixed : shape.length !== fixed) this.refuse(name, symbols, shape, value);
-    const split = shape.length - fixed;
-    if (free) {
+    const free = symbols.indexOf('...');
+    const isFree = free >= 0;
+    const fixed = isFree ? symbols.length - 1 : symbols.length;
+    if (isFree ? shape.length < fixed : shape.length !== fixed) this.refuse(name, symbols, shape, value);
+    /** How many dimensions `...` stands for. */
+    const many = shape.length - fixed;
+    if (isFree) {
+      const sizes = shape.slice(free, free + many);
       if (this.leading === undefined) {
-        this.leading = shape.slice(0, split);
+        this.leading = sizes;
         this.saidBy['...'] = name;
-      } else if (!sameSizes(this.leading, shape, split)) this.refuse(name, symbols, shape, value);
+      } else if (!util.arraysEqual(this.leading, sizes)) this.refuse(name, symbols, shape, value);
     }
-    for (let i = 0; i < fixed; i++) {
-      const symbol = symbols[free ? i + 1 : i]!;
-      const size = shape[split + i]!;
+    for (let i = 0; i < symbols.length; i++) {
+      if (i === free) continue;
+      const symbol = symbols[i]!;
+      const size = shape[isFree && i > free ? i + many - 1 : i]!;
       const known = this.sizes[symbol] ?? (/^\d+$/.test(symbol) ? Number(symbol) : undefined);
       if (known === undefined) {
         if (size === 0) fail(this.op, name, `of a shape whose ${symbol} is at least 1`, value);
@@ -185,6 +196,3 @@ class Shapes {
     throw new Error(`${this.op}: ${name} must have shape [${symbols}]${as}, but got ${got}`);
   }
 }
-
-const sameSizes = (expected: readonly number[], shape: readonly number[], count: number) =>
-  expected.length === count && util.arraysEqual(expected as number[], shape.slice(0, count));

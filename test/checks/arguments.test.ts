@@ -22,6 +22,7 @@ const SIZES: Readonly<Record<string, number>> = {
 const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
   fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
+  groupNorm: [{ numGroups: 2 }, { numGroups: 2, dataFormat: 'channelsFirst' }],
   linear: [{}, { transposeWeight: true }],
 };
 

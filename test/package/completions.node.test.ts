@@ -145,6 +145,12 @@ describe('an editor', function () {
     });
   }
 
+  it('asks for an option that has no default', () => {
+    expect(errors('liger.groupNorm(x, weight, weight, { numGroups: 2 });')).to.deep.equal([]);
+    expect(errors('liger.groupNorm(x, weight, weight, { epsilon: 1 });').join()).to.match(/'numGroups' is missing/);
+    expect(errors('liger.groupNorm(x, weight, weight);')).to.have.length(1);
+  });
+
   it('reads the declarations that package.json names', () => {
     const { types } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')).exports['.'].import;
     expect(path.join(root, types)).to.equal(path.join(root, 'dist/index.d.ts'));

@@ -76,6 +76,27 @@ ${exchanges}
 }`;
 }
 
+/** The sum over every `columns`-th thread of a workgroup, a power of two, in shared memory. The first `columns` threads get it. */
+export function columnReduction(
+  workgroupSize: number,
+  columns: number,
+  name: string,
+  type: 'vec2f' | 'mat2x4f',
+): string {
+  if (columns === workgroupSize) return `fn ${name}(value: ${type}) -> ${type} { return value; }`;
+  return `
+var<workgroup> ${name}Partials: array<${type}, ${workgroupSize}>;
+fn ${name}(value: ${type}) -> ${type} {
+  workgroupBarrier();
+  ${name}Partials[thread] = value;
+  for (var stride = ${workgroupSize / 2}u; stride >= ${columns}u; stride /= 2u) {
+    workgroupBarrier();
+    if (thread < stride) { ${name}Partials[thread] += ${name}Partials[thread + stride]; }
+  }
+  return ${name}Partials[thread];
+}`;
+}
+
 /** Over each `lanes` threads of a workgroup, in shared memory alone. */
 function treeReduction(
   workgroupSize: number,
