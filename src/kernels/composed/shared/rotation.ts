@@ -1,0 +1,40 @@
+import { add, concat, mul, reshape, split, sub, type Tensor } from '@tensorflow/tfjs-core';
+import type { HeadLayout } from '../../contracts/shared/rotation_shape.js';
+
+/** How rows are rotated. */
+export interface Rotation {
+  readonly layout: HeadLayout;
+  /** Applies the transposed rotation: the gradient. */
+  readonly transposed: boolean;
+}
+
+/**
+ * Heads of size D whose first R are x · cos + rotateHalf(x) · sin, with angles [1 or B, T, R] or [T, R], or, transposed, its
+ * gradient. The rest passes.
+ */
+export function rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, rotation: Rotation): Tensor {
+  const half = cos.shape.at(-1)! / 2;
+  const rest = x.shape.at(-1)! - 2 * half;
+  const [x1, x2, ...passed] = split(x, rest > 0 ? [half, half, rest] : 2, -1);
+  const halvesOf = (angles: Tensor) => split(forEachHead(angles, rotation), 2, -1);
+  return concat([...rotatePairs([x1!, x2!], halvesOf(cos), halvesOf(sin), rotation), ...passed], -1);
+}
+
+/** (x1, x2) · cos + (−x2, x1) · sin, the pairs of all rows at once. */
+function rotatePairs(
+  [x1, x2]: [Tensor, Tensor],
+  [cos1, cos2]: Tensor[],
+  [sin1, sin2]: Tensor[],
+  { transposed }: Rotation,
+): [Tensor, Tensor] {
+  return transposed
+    ? [add(mul(x1, cos1!), mul(x2, sin2!)), sub(mul(x2, cos2!), mul(x1, sin1!))]
+    : [sub(mul(x1, cos1!), mul(x2, sin1!)), add(mul(x2, cos2!), mul(x1, sin2!))];
+}
+
+/** Angles as they multiply the heads of a layout: the same for each. */
+function forEachHead(angles: Tensor, { layout }: Rotation): Tensor {
+  const [length, size] = angles.shape.slice(-2) as [number, number];
+  const shapes = { bhtd: [-1, 1, length, size], bthd: [-1, length, 1, size], thd: [length, 1, size] };
+  return reshape(angles, shapes[layout]);
+}
