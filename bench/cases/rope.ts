@@ -1,17 +1,7 @@
-import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
 import { type BenchCase, onInputs } from '../harness/bench_case.js';
 import { noise } from '../harness/inputs.js';
-import { rotaryTables } from './shared/rotary_tables.js';
-
-/** x · cos + rotateHalf(x) · sin, of the first dimensions of x, as many as cos has. */
-function stock(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor) {
-  const half = cos.shape.at(-1)! / 2;
-  const rest = x.shape.at(-1)! - 2 * half;
-  const [first, second, ...passed] = tf.split(x, rest > 0 ? [half, half, rest] : 2, -1) as [tf.Tensor, tf.Tensor];
-  const turned = tf.concat([first, second], -1);
-  return tf.concat([tf.add(tf.mul(turned, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sin)), ...passed], -1);
-}
+import { rotaryTables, stockRope } from './shared/rotary.js';
 
 function ropeCase(shape: number[], rotaryDim: number, target?: number): BenchCase {
   const [batch, heads, length, width] = shape as [number, number, number, number];
@@ -26,7 +16,7 @@ function ropeCase(shape: number[], rotaryDim: number, target?: number): BenchCas
       const rotated = liger.rope(q, k, cos, sin, { rotaryDim });
       return [rotated.q, rotated.k];
     }),
-    stock: onInputs(inputs, ({ q, k, cos, sin }) => [stock(q, cos, sin), stock(k, cos, sin)]),
+    stock: onInputs(inputs, ({ q, k, cos, sin }) => [stockRope(q, cos, sin), stockRope(k, cos, sin)]),
   };
 }
 

@@ -23,6 +23,7 @@ const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
   fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
   linear: [{}, { transposeWeight: true }],
+  qwen2vlMrope: [{ mropeSection: [1, 1, 0] }],
   rope: [{}, { layout: 'bthd' }, { layout: 'thd' }, { layout: 'thd' }],
 };
 

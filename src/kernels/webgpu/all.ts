@@ -10,6 +10,7 @@ export * from './geglu.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './multi_token_attention.js';
+export * from './qwen2vl_mrope.js';
 export * from './rms_norm.js';
 export * from './rope.js';
 export * from './softmax.js';

@@ -1,4 +1,4 @@
-import { add, concat, mul, reshape, split, sub, type Tensor } from '@tensorflow/tfjs-core';
+import { add, concat, mul, reshape, slice, split, sub, type Tensor } from '@tensorflow/tfjs-core';
 import type { HeadLayout } from '../../contracts/shared/rotation_shape.js';
 
 /** How rows are rotated. */
@@ -18,6 +18,21 @@ export function rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, rotation: Rota
   const [x1, x2, ...passed] = split(x, rest > 0 ? [half, half, rest] : 2, -1);
   const halvesOf = (angles: Tensor) => split(forEachHead(angles, rotation), 2, -1);
   return concat([...rotatePairs([x1!, x2!], halvesOf(cos), halvesOf(sin), rotation), ...passed], -1);
+}
+
+/**
+ * Angles [3, B, T, D] of three kinds of places as [B, T, D]: in each half of a row `sections` says how many are those of the
+ * first kind, of the second and of the third.
+ */
+export function anglesBySection(angles: Tensor, sections: readonly number[]): Tensor {
+  const [, batches, length, size] = angles.shape as [number, number, number, number];
+  const parts: Tensor[] = [];
+  let first = 0;
+  for (const [kind, count] of [...sections, ...sections].entries()) {
+    if (count > 0) parts.push(slice(angles, [kind % 3, 0, 0, first], [1, batches, length, count]));
+    first += count;
+  }
+  return reshape(concat(parts, -1), [batches, length, size]);
 }
 
 /** (x1, x2) · cos + (−x2, x1) · sin, the pairs of all rows at once. */

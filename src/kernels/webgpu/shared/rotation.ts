@@ -12,6 +12,8 @@ const HEADS = 4;
 /** How rows are rotated. */
 export interface Rotation {
   layout: HeadLayout;
+  /** How many angles of a half are of each of three kinds of places, where cos and sin are [3, B, T, D]. */
+  sections?: readonly number[];
   /** Applies the transposed rotation: the gradient. */
   transposed: boolean;
 }
@@ -24,10 +26,18 @@ interface RotationSpec extends Rotation, Pick<RotationShape, 'queryHeads' | 'key
 }
 
 /** A head as elements, vec4s where they fit: `half` pairs of them that turn, then `rest` that pass. */
-function elementsOf({ headSize, rotaryDim }: RotationSpec) {
+function elementsOf({ headSize, rotaryDim, sections = [] }: RotationSpec) {
   const [half, rest] = [rotaryDim / 2, headSize - rotaryDim];
-  const width = half % 4 === 0 && rest % 4 === 0 ? 4 : 1;
-  return { type: width === 4 ? 'vec4f' : 'f32', half: half / width, rest: rest / width } as const;
+  const width = [half, rest, ...sections].every((count) => count % 4 === 0) ? 4 : 1;
+  return { type: width === 4 ? 'vec4f' : 'f32', width, half: half / width, rest: rest / width } as const;
+}
+
+/** Which row of cos and sin has the angles of `position`, and of `column`. */
+function angleRow({ sections, perBatch }: RotationSpec, width: number): string {
+  if (!sections) return perBatch ? 'batch * u.length + position' : 'position';
+  const [first, second] = sections as [number, number, number];
+  const kind = `(u32(column >= ${first / width}u) + u32(column >= ${(first + second) / width}u))`;
+  return `(${kind} * u.batches + batch) * u.length + position`;
 }
 
 const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
@@ -36,8 +46,8 @@ const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
  * A workgroup takes 256 pairs, or elements that pass, of the rows of one batch, in `HEADS` heads of q or of k.
  */
 const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
-  const { layout, queryHeads, keyHeads, perBatch, transposed } = spec;
-  const { type, half, rest } = elementsOf(spec);
+  const { layout, queryHeads, keyHeads, transposed } = spec;
+  const { type, width, half, rest } = elementsOf(spec);
   const queryGroups = groupsOf(queryHeads);
   const groups = queryGroups + groupsOf(keyHeads);
   const [y1, y2] = rotatedPair(transposed);
@@ -96,7 +106,7 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
     workgroupSize: WORKGROUP_SIZE,
     reads: { q: type, k: type, cos: type, sin: type },
     writes: { rotatedQ: type, rotatedK: type },
-    uniforms: { length: 'u32', tiles: 'u32' },
+    uniforms: { batches: 'u32', length: 'u32', tiles: 'u32' },
     body: `
   let group = workgroup % ${groups}u;
   let tile = workgroup / ${groups}u % u.tiles;
@@ -106,7 +116,7 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
   if (position >= u.length) { return; }
   let column = element % ${half + rest}u;
   ${rest > 0 ? `if (column >= ${half}u) { ${eachTensor(pass)} return; }` : ''}
-  let angle = (${perBatch ? 'batch * u.length + ' : ''}position) * ${2 * half}u + column;
+  let angle = (${angleRow(spec, width)}) * ${2 * half}u + column;
   let cos1 = cos[angle];
   let cos2 = cos[angle + ${half}u];
   let sin1 = sin[angle];
@@ -123,15 +133,16 @@ interface RotationInputs {
 }
 
 /** q and k, rotated by halves: the kernel of the ops that rotate. */
-export function rotate(gpu: Gpu, { q, k, cos, sin }: RotationInputs, { layout, transposed }: Rotation) {
-  const { batches, length, ...sizes } = rotationShape(q, k, layout);
+export function rotate(gpu: Gpu, { q, k, cos, sin }: RotationInputs, rotation: Rotation) {
+  const { batches, length, ...sizes } = rotationShape(q, k, rotation.layout);
   const rotatedQ = gpu.output(q.shape);
   const rotatedK = gpu.output(k.shape);
   const perBatch = cos.shape.length > 2 && cos.shape[0] !== 1;
-  const spec = { ...sizes, layout, rotaryDim: cos.shape.at(-1)!, perBatch, transposed };
+  const { layout, sections, transposed } = rotation;
+  const spec = { ...sizes, layout, rotaryDim: cos.shape.at(-1)!, sections, perBatch, transposed };
   const { half, rest } = elementsOf(spec);
   const tiles = Math.ceil((length * (half + rest)) / WORKGROUP_SIZE);
   const workgroups = batches * tiles * (groupsOf(sizes.queryHeads) + groupsOf(sizes.keyHeads));
-  gpu.run(rotationProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { length, tiles }, workgroups);
+  gpu.run(rotationProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { batches, length, tiles }, workgroups);
   return { rotatedQ, rotatedK };
 }

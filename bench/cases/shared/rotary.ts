@@ -11,3 +11,12 @@ export function rotaryTables(length: number, width: number): { cos: tf.Tensor; s
   const angle = tf.expandDims(tf.tile(rotaryAngles(length, width), [1, 2]), 0);
   return { cos: tf.cos(angle), sin: tf.sin(angle) };
 }
+
+/** x · cos + rotateHalf(x) · sin in stock ops, of the first dimensions of x, as many as cos has. */
+export function stockRope(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  const half = cos.shape.at(-1)! / 2;
+  const rest = x.shape.at(-1)! - 2 * half;
+  const [first, second, ...passed] = tf.split(x, rest > 0 ? [half, half, rest] : 2, -1) as [tf.Tensor, tf.Tensor];
+  const turned = tf.concat([first, second], -1);
+  return tf.concat([tf.add(tf.mul(turned, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sin)), ...passed], -1);
+}
