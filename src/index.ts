@@ -24,6 +24,7 @@ export {
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
+export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';
 export { type Qwen2vlMropeConfig, qwen2vlMrope } from './ops/qwen2vl_mrope.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';

@@ -102,7 +102,14 @@ function valueAndGradients({ shapes, run }: RankCase, leading: number[]): tf.Ten
 describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // The dimensions of these are all named.
-    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'multiTokenAttention', 'qwen2vlMrope', 'rope'];
+    const named = [
+      'flashAttention',
+      'fusedNeighborhoodAttention',
+      'llama4Rope',
+      'multiTokenAttention',
+      'qwen2vlMrope',
+      'rope',
+    ];
     const others = ['packSequences', 'registerWebGPUBackend', 'train'];
     const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));

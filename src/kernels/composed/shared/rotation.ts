@@ -1,4 +1,4 @@
-import { add, concat, mul, reshape, slice, split, sub, type Tensor } from '@tensorflow/tfjs-core';
+import { add, concat, mul, reshape, slice, split, stack, sub, type Tensor, unstack } from '@tensorflow/tfjs-core';
 import type { HeadLayout } from '../../contracts/shared/rotation_shape.js';
 
 /** How rows are rotated. */
@@ -18,6 +18,15 @@ export function rotateHalves(x: Tensor, cos: Tensor, sin: Tensor, rotation: Rota
   const [x1, x2, ...passed] = split(x, rest > 0 ? [half, half, rest] : 2, -1);
   const halvesOf = (angles: Tensor) => split(forEachHead(angles, rotation), 2, -1);
   return concat([...rotatePairs([x1!, x2!], halvesOf(cos), halvesOf(sin), rotation), ...passed], -1);
+}
+
+/** Heads whose pairs (x[2i], x[2i + 1]) are rotated by cos[i] and sin[i], of angles [T, D / 2]. */
+export function rotateInterleaved(x: Tensor, cos: Tensor, sin: Tensor, rotation: Rotation): Tensor {
+  const [x1, x2] = unstack(reshape(x, [-1, 2]), 1).map((part) =>
+    reshape(part, [...x.shape.slice(0, -1), cos.shape.at(-1)!]),
+  );
+  const both = (angles: Tensor) => [forEachHead(angles, rotation), forEachHead(angles, rotation)];
+  return reshape(stack(rotatePairs([x1!, x2!], both(cos), both(sin), rotation), -1), x.shape);
 }
 
 /**

@@ -3,7 +3,7 @@ import { type HeadLayout, type RotationShape, rotationShape } from '../../contra
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
-import { rotatedPair } from '../wgsl/rotation.js';
+import { pairsIn, rotatedPair } from '../wgsl/rotation.js';
 
 const WORKGROUP_SIZE = 256;
 /** Heads that a thread rotates: all by the same cosines and sines, which it reads once. */
@@ -13,7 +13,9 @@ const HEADS = 4;
 export interface Rotation {
   layout: HeadLayout;
   /** How many angles of a half are of each of three kinds of places, where cos and sin are [3, B, T, D]. */
-  sections?: readonly number[];
+  sections?: readonly [number, number, number];
+  /** Pairs are (x[2i], x[2i + 1]), and cos and sin have one number for each, instead of (x[i], x[i + R / 2]) and two. */
+  interleaved?: boolean;
   /** Applies the transposed rotation: the gradient. */
   transposed: boolean;
 }
@@ -26,7 +28,7 @@ interface RotationSpec extends Rotation, Pick<RotationShape, 'queryHeads' | 'key
 }
 
 /** A head as elements, vec4s where they fit: `half` pairs of them that turn, then `rest` that pass. */
-function elementsOf({ headSize, rotaryDim, sections = [] }: RotationSpec) {
+function headElements({ headSize, rotaryDim, sections = [0, 0, 0] }: RotationSpec) {
   const [half, rest] = [rotaryDim / 2, headSize - rotaryDim];
   const width = [half, rest, ...sections].every((count) => count % 4 === 0) ? 4 : 1;
   return { type: width === 4 ? 'vec4f' : 'f32', width, half: half / width, rest: rest / width } as const;
@@ -35,22 +37,23 @@ function elementsOf({ headSize, rotaryDim, sections = [] }: RotationSpec) {
 /** Which row of cos and sin has the angles of `position`, and of `column`. */
 function angleRow({ sections, perBatch }: RotationSpec, width: number): string {
   if (!sections) return perBatch ? 'batch * u.length + position' : 'position';
-  const [first, second] = sections as [number, number, number];
+  const [first, second] = sections;
   const kind = `(u32(column >= ${first / width}u) + u32(column >= ${(first + second) / width}u))`;
   return `(${kind} * u.batches + batch) * u.length + position`;
 }
 
 const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
 
-/**
- * A workgroup takes 256 pairs, or elements that pass, of the rows of one batch, in `HEADS` heads of q or of k.
- */
+/** A workgroup takes 256 pairs, or elements that pass, of the rows of one batch, in `HEADS` heads of q or of k. */
 const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
-  const { layout, queryHeads, keyHeads, transposed } = spec;
-  const { type, width, half, rest } = elementsOf(spec);
+  const { layout, queryHeads, keyHeads, transposed, interleaved = false } = spec;
+  const { type, width, half, rest } = headElements(spec);
   const queryGroups = groupsOf(queryHeads);
   const groups = queryGroups + groupsOf(keyHeads);
   const [y1, y2] = rotatedPair(transposed);
+  const pairs = pairsIn(type, interleaved);
+  /** Where the first of two elements with pairs lies in a row, and how far the second is from it. */
+  const [place, apart] = interleaved ? ['column * 2u', 1] : ['column', half];
 
   /** The row of a head, of `heads`. */
   const rowOf = (head: string, heads: number) =>
@@ -64,7 +67,7 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
     return `
     ${times(
       together,
-      (i) => `let at${i} = (${rowOf(`min(first + ${i}u, ${heads - 1}u)`, heads)}) * ${2 * half + rest}u + column;
+      (i) => `let at${i} = (${rowOf(`min(first + ${i}u, ${heads - 1}u)`, heads)}) * ${2 * half + rest}u + ${place};
     ${read(i)}`,
     )}
     ${times(
@@ -79,11 +82,13 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
     forHeads(
       heads,
       (i) => `let low${i} = ${x}[at${i}];
-    let high${i} = ${x}[at${i} + ${half}u];`,
-      (i) => `let x1 = low${i};
-      let x2 = high${i};
-      ${y}[at${i}] = ${y1};
-      ${y}[at${i} + ${half}u] = ${y2};`,
+    let high${i} = ${x}[at${i} + ${apart}u];`,
+      (i) => `let x1 = ${pairs.first(`low${i}`, `high${i}`)};
+      let x2 = ${pairs.second(`low${i}`, `high${i}`)};
+      let y1 = ${y1};
+      let y2 = ${y2};
+      ${y}[at${i}] = ${pairs.low('y1', 'y2')};
+      ${y}[at${i} + ${apart}u] = ${pairs.high('y1', 'y2')};`,
     );
 
   const pass = (x: string, y: string, heads: number) =>
@@ -116,11 +121,11 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
   if (position >= u.length) { return; }
   let column = element % ${half + rest}u;
   ${rest > 0 ? `if (column >= ${half}u) { ${eachTensor(pass)} return; }` : ''}
-  let angle = (${angleRow(spec, width)}) * ${2 * half}u + column;
+  let angle = (${angleRow(spec, width)}) * ${interleaved ? half : 2 * half}u + column;
   let cos1 = cos[angle];
-  let cos2 = cos[angle + ${half}u];
   let sin1 = sin[angle];
-  let sin2 = sin[angle + ${half}u];
+  let cos2 = ${interleaved ? 'cos1' : `cos[angle + ${half}u]`};
+  let sin2 = ${interleaved ? 'sin1' : `sin[angle + ${half}u]`};
   ${eachTensor(turn)}`,
   };
 });
@@ -132,15 +137,15 @@ interface RotationInputs {
   sin: TensorInfo;
 }
 
-/** q and k, rotated by halves: the kernel of the ops that rotate. */
+/** q and k, rotated: the kernel of the ops that rotate. */
 export function rotate(gpu: Gpu, { q, k, cos, sin }: RotationInputs, rotation: Rotation) {
   const { batches, length, ...sizes } = rotationShape(q, k, rotation.layout);
   const rotatedQ = gpu.output(q.shape);
   const rotatedK = gpu.output(k.shape);
   const perBatch = cos.shape.length > 2 && cos.shape[0] !== 1;
-  const { layout, sections, transposed } = rotation;
-  const spec = { ...sizes, layout, rotaryDim: cos.shape.at(-1)!, sections, perBatch, transposed };
-  const { half, rest } = elementsOf(spec);
+  const rotaryDim = cos.shape.at(-1)! * (rotation.interleaved ? 2 : 1);
+  const spec = { ...sizes, ...rotation, rotaryDim, perBatch };
+  const { half, rest } = headElements(spec);
   const tiles = Math.ceil((length * (half + rest)) / WORKGROUP_SIZE);
   const workgroups = batches * tiles * (groupsOf(sizes.queryHeads) + groupsOf(sizes.keyHeads));
   gpu.run(rotationProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { batches, length, tiles }, workgroups);
