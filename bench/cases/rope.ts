@@ -1,35 +1,26 @@
-import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
 import { type BenchCase, onInputs } from '../harness/bench_case.js';
 import { noise } from '../harness/inputs.js';
+import { rotaryTables, stockRope } from './shared/rotary.js';
 
-/** x · cos + rotateHalf(x) · sin. */
-function stock(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor) {
-  const [first, second] = tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor];
-  return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sin));
+function ropeCase(shape: number[], rotaryDim: number, target?: number): BenchCase {
+  const [batch, heads, length, width] = shape as [number, number, number, number];
+  const inputs = () => ({ q: noise(shape, 1), k: noise(shape, 3), ...rotaryTables(length, rotaryDim) });
+  return {
+    op: 'rope',
+    shape: `q, k [${shape.join(', ')}]${rotaryDim < width ? `, rotaryDim ${rotaryDim}` : ''}`,
+    timed: 'forward',
+    target,
+    bytes: 4 * batch * heads * length * width * 4,
+    ours: onInputs(inputs, ({ q, k, cos, sin }) => {
+      const rotated = liger.rope(q, k, cos, sin, { rotaryDim });
+      return [rotated.q, rotated.k];
+    }),
+    stock: onInputs(inputs, ({ q, k, cos, sin }) => [stockRope(q, cos, sin), stockRope(k, cos, sin)]),
+  };
 }
 
 export function rope(quick: boolean): BenchCase[] {
-  const [batch, heads, length, width] = quick ? [1, 2, 32, 16] : [8, 12, 1024, 64];
-  const shape = [batch, heads, length, width];
-  const inputs = () => {
-    const position = tf.reshape(tf.range(0, length), [1, length, 1]);
-    const frequency = tf.pow(10000, tf.div(tf.range(0, width / 2), -width / 2));
-    const angle = tf.tile(tf.mul(position, frequency), [1, 1, 2]);
-    return { q: noise(shape, 1), k: noise(shape, 3), cos: tf.cos(angle), sin: tf.sin(angle) };
-  };
-  return [
-    {
-      op: 'rope',
-      shape: `q, k [${shape.join(', ')}]`,
-      timed: 'forward',
-      target: quick ? undefined : 0.027,
-      bytes: 4 * batch * heads * length * width * 4,
-      ours: onInputs(inputs, ({ q, k, cos, sin }) => {
-        const rotated = liger.rope(q as tf.Tensor4D, k as tf.Tensor4D, cos as tf.Tensor3D, sin as tf.Tensor3D);
-        return [rotated.q, rotated.k];
-      }),
-      stock: onInputs(inputs, ({ q, k, cos, sin }) => [stock(q, cos, sin), stock(k, cos, sin)]),
-    },
-  ];
+  const shape = quick ? [1, 2, 32, 16] : [8, 12, 1024, 64];
+  return [ropeCase(shape, shape[3]!, quick ? undefined : 0.027), ropeCase(shape, shape[3]! / 2)];
 }

@@ -90,6 +90,16 @@ export function integerPair(fallback: number, range: Range = {}): Option<number 
   };
 }
 
+/** Three whole numbers, or nothing. */
+export function integerTriple(range: Range = {}): Option<readonly [number, number, number] | undefined> {
+  const { accepts } = integer(0, range);
+  return {
+    default: undefined,
+    expected: `three ${describe('integers', range)}`,
+    accepts: (value) => Array.isArray(value) && value.length === 3 && value.every(accepts),
+  };
+}
+
 /** true or false. */
 export function flag(fallback = false): Option<boolean> {
   return { default: fallback, expected: 'a boolean', accepts: (value) => typeof value === 'boolean' };

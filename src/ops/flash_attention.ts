@@ -11,6 +11,7 @@ import {
 } from '../kernels/contracts/flash_attention.js';
 import { attentionShape } from '../kernels/contracts/shared/attention_shape.js';
 import type { Tensors } from '../kernels/contracts/shared/contract.js';
+import { rankOf } from './shared/rank_of.js';
 
 const op = 'flashAttention';
 
@@ -153,13 +154,6 @@ function attend({ tensors, config }: Checked): Tensor | FlashAttentionResult {
   };
   if (returnLse) return runKernel(FlashAttentionWithLse, inputs, attrs);
   return runKernel(FlashAttention, inputs, attrs).y;
-}
-
-function rankOf(value: unknown): number | undefined {
-  if (value instanceof Tensor) return value.rank;
-  let rank = 0;
-  for (let inner = value; Array.isArray(inner) || ArrayBuffer.isView(inner); inner = (inner as unknown[])[0]) rank++;
-  return rank;
 }
 
 type Inputs = Tensors<FlashAttentionInputs, Tensor>;

@@ -13,7 +13,7 @@ const ops = liger as unknown as Record<string, Op>;
 
 /** Sizes of named dimensions that suit every op; others are 3, 5, 7 and so on. */
 const SIZES: Readonly<Record<string, number>> = {
-  ...{ B: 2, D: 4, N: 1, Hq: 4, Hk: 2 },
+  ...{ B: 2, D: 4, 'D/2': 2, N: 1, R: 4, Hq: 4, Hk: 2 },
   ...{ C: 4, 'C/groups': 4, '2I': 8, O: 6, rows: 2, columns: 2 },
   ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
 };
@@ -24,6 +24,8 @@ const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
   groupNorm: [{ numGroups: 2 }, { numGroups: 2, dataFormat: 'channelsFirst' }],
   linear: [{}, { transposeWeight: true }],
+  qwen2vlMrope: [{ mropeSection: [1, 1, 0] }],
+  rope: [{}, { layout: 'bthd' }, { layout: 'thd' }, { layout: 'thd' }],
 };
 
 /** The shapes of an op's tensors, of which all agree. */

@@ -106,7 +106,7 @@ describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // Each dimension of these has a meaning of its own.
     const attention = ['attnRes', 'flashAttention', 'fusedNeighborhoodAttention', 'multiTokenAttention'];
-    const named = [...attention, 'groupNorm', 'rope'];
+    const named = [...attention, 'groupNorm', 'llama4Rope', 'qwen2vlMrope', 'rope'];
     const others = ['checkpoint', 'packSequences', 'registerWebGPUBackend', 'tiledMlp', 'train'];
     const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));

@@ -43,7 +43,7 @@ import {
 import { type AttentionShape, attentionShape } from '../contracts/shared/attention_shape.js';
 import type { Tensors } from '../contracts/shared/contract.js';
 import { composedKernel } from './shared/composed_kernel.js';
-import { rotateHalves } from './shared/rotate_halves.js';
+import { rotateHalves } from './shared/rotation.js';
 
 /** Scores that a block of queries may have: they are computed for some queries at a time, so that not all are held at once. */
 const BLOCK_SIZE = 2 ** 22;
@@ -69,8 +69,7 @@ function operandsOf({ q, k, v, cos, sin }: Inputs, shape: AttentionShape, { layo
     return transpose(own, [0, 2, 1, 3]) as Tensor4D;
   };
   const all = isPacked ? queryHeads + 2 * keyHeads : 0;
-  const rotated = (x: Tensor4D): Tensor4D =>
-    (cos && sin ? rotateHalves(x, anglesOf(cos, x), anglesOf(sin, x), false) : x) as Tensor4D;
+  const rotated = (x: Tensor4D): Tensor4D => (cos && sin ? rotateRows(x, cos, sin, false) : x) as Tensor4D;
   return {
     q: rotated(heads(q, 0, queryHeads, all || queryHeads, queries)),
     k: rotated(heads(k ?? q, queryHeads, keyHeads, all || keyHeads, keys)),
@@ -78,11 +77,14 @@ function operandsOf({ q, k, v, cos, sin }: Inputs, shape: AttentionShape, { layo
   };
 }
 
-/** The angles of the last rows, those of x. */
-function anglesOf(angles: Tensor, x: Tensor4D): Tensor {
-  const [batches, places, size] = angles.shape as [number, number, number];
-  const rows = x.shape[2];
-  return slice(angles, [0, places - rows, 0], [batches, rows, size]);
+/** Rotates x [B, H, T, D] by the last T angles. */
+function rotateRows(x: Tensor, cos: Tensor, sin: Tensor, transposed: boolean): Tensor {
+  const anglesOf = (angles: Tensor) => {
+    const [batches, places, size] = angles.shape as [number, number, number];
+    const rows = x.shape[2]!;
+    return slice(angles, [0, places - rows, 0], [batches, rows, size]);
+  };
+  return rotateHalves(x, anglesOf(cos), anglesOf(sin), { layout: 'bhtd', transposed });
 }
 
 /** The blocks of queries: the first one's number, and how many. */
@@ -253,8 +255,7 @@ export const flashAttentionGrad = composedKernel(FlashAttentionGrad, (inputs, at
     const parts = [dk, dv, ...(dbias && !hasRows ? [dbias] : [])];
     sums = sums.length === 0 ? parts : parts.map((part, i) => add(sums[i]!, part));
   }
-  const back = (x: Tensor) =>
-    cos && sin ? rotateHalves(x, anglesOf(cos, x as Tensor4D), anglesOf(sin, x as Tensor4D), true) : x;
+  const back = (x: Tensor) => (cos && sin ? rotateRows(x, cos, sin, true) : x);
   const dq = back(join(dqs));
   const [dk, dv] = [back(sums[0]!), sums[1]!];
   const rows = (x: Tensor, heads: number, length: number) =>

@@ -3,7 +3,7 @@ import type { HeadStrides } from '../../contracts/shared/attention_shape.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { elementsOf } from '../wgsl/elements.js';
-import { rotatedHalves } from '../wgsl/rotation.js';
+import { rotatedPair } from '../wgsl/rotation.js';
 import { headStart, strideUniforms, strideValues } from './heads.js';
 
 const WORKGROUP_SIZE = 256;
@@ -18,7 +18,7 @@ interface RotateSpec {
 /** The rotation of `rope`, of rows that lie in any way. */
 const rotateProgram = defineProgram('attentionRotate', ({ headSize, perBatch, transposed, inPlace }: RotateSpec) => {
   const { type, count: half } = elementsOf(headSize / 2);
-  const [y1, y2] = rotatedHalves(transposed);
+  const [y1, y2] = rotatedPair(transposed);
   const x = inPlace ? 'y' : 'x';
   return {
     workgroupSize: WORKGROUP_SIZE,
