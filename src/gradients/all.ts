@@ -9,6 +9,7 @@ export * from './geglu.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './multi_token_attention.js';
+export * from './poly_norm.js';
 export * from './rms_norm.js';
 export * from './rope.js';
 export * from './softmax.js';

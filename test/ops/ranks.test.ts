@@ -72,6 +72,10 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  polyNorm: {
+    shapes: (leading) => [[...leading, C], [3], []],
+    run: ([x, weight, bias]) => liger.polyNorm(x!, weight!, bias!, { epsilon: 0.1 }),
+  },
   rmsNorm: {
     shapes: (leading) => [[...leading, C], [C]],
     run: ([x, gamma]) => liger.rmsNorm(x!, gamma!),
@@ -102,7 +106,7 @@ function valueAndGradients({ shapes, run }: RankCase, leading: number[]): tf.Ten
 describe('ops over any leading dimensions', () => {
   it('are all tried', () => {
     // The dimensions of these are all named.
-    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'rope'];
+    const named = ['flashAttention', 'fusedNeighborhoodAttention', 'multiTokenAttention', 'rope'];
     const others = ['packSequences', 'registerWebGPUBackend', 'train'];
     const ops = Object.keys(liger).filter((name) => ![...named, ...others].includes(name));
     const tried = new Set(Object.keys(cases).map((name) => name.split(' ')[0]!));
