@@ -29,6 +29,7 @@ export { type LinearConfig, linear } from './ops/linear.js';
 export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';
 export { type PackedSwigluConfig, packedSwiglu } from './ops/packed_swiglu.js';
+export { type PolyNormConfig, polyNorm } from './ops/poly_norm.js';
 export { type Qwen2vlMropeConfig, qwen2vlMrope } from './ops/qwen2vl_mrope.js';
 export { type ReluSquaredConfig, reluSquared } from './ops/relu_squared.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';

@@ -72,6 +72,10 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  polyNorm: {
+    shapes: (leading) => [[...leading, C], [3], []],
+    run: ([x, weight, bias]) => liger.polyNorm(x!, weight!, bias!, { epsilon: 0.1 }),
+  },
   rmsNorm: {
     shapes: (leading) => [[...leading, C], [C]],
     run: ([x, gamma]) => liger.rmsNorm(x!, gamma!),

@@ -14,6 +14,7 @@ export * from './linear.js';
 export * from './llama4_rope.js';
 export * from './multi_token_attention.js';
 export * from './packed_swiglu.js';
+export * from './poly_norm.js';
 export * from './qwen2vl_mrope.js';
 export * from './relu_squared.js';
 export * from './rms_norm.js';
