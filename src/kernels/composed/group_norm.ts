@@ -8,14 +8,16 @@ function layoutOf(shape: readonly number[], attrs: GroupNormGradAttrs) {
   const groups = attrs.numGroups;
   const isFirst = attrs.dataFormat === 'channelsFirst';
   const groupAxes = isFirst ? [2, 3] : [1, 3];
+  const perGroup = isFirst ? [batches, groups, 1, 1] : [batches, 1, groups, 1];
+  // Some backends cannot sum nothing, or leave the sum unwritten.
+  const isEmpty = positions === 0;
   return {
     whole: isFirst ? [batches, groups, inGroup, positions] : [batches, positions, groups, inGroup],
-    perGroup: isFirst ? [batches, groups, 1, 1] : [batches, 1, groups, 1],
+    perGroup,
     perChannel: isFirst ? [1, groups, inGroup, 1] : [1, 1, groups, inGroup],
-    meanOfGroups: (x: Tensor) => mul(sum(x, groupAxes, true), 1 / (inGroup * positions)),
-    // Some backends leave the sum of nothing unwritten.
+    meanOfGroups: (x: Tensor) => (isEmpty ? zeros(perGroup) : mul(sum(x, groupAxes, true), 1 / (inGroup * positions))),
     sumOfChannels: (x: Tensor) =>
-      x.size === 0 ? zeros([channels]) : reshape(sum(x, isFirst ? [0, 3] : [0, 1]), [channels]),
+      isEmpty ? zeros([channels]) : reshape(sum(x, isFirst ? [0, 3] : [0, 1]), [channels]),
   };
 }
 

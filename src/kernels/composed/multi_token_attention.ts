@@ -55,7 +55,7 @@ function statsOf(scores: Tensor, sparse: boolean): Tensor {
   const masked = where(isSeen(length, length), scores, fill(scores.shape, MASKED));
   const top = max(masked, -1, true);
   const distance = sub(masked, top);
-  const other = sparse ? sparsemaxThreshold(maximum(distance, MASKED)) : div(1, sum(maskMaps(exp(distance)), -1, true));
+  const other = sparse ? sparsemaxThreshold(maximum(distance, -2)) : div(1, sum(maskMaps(exp(distance)), -1, true));
   return concat([top, other], -1);
 }
 

@@ -1,10 +1,11 @@
-import { cast, div, greater, max, mul, relu, sub, sum } from '@tensorflow/tfjs-core';
+import { cast, div, greater, max, maximum, mul, relu, sub, sum } from '@tensorflow/tfjs-core';
 import { Sparsemax, SparsemaxGrad } from '../contracts/sparsemax.js';
 import { composedKernel } from './shared/composed_kernel.js';
 import { sparsemaxThreshold } from './shared/sparsemax.js';
 
 export const sparsemax = composedKernel(Sparsemax, ({ x }) => {
-  const distance = sub(x, max(x, -1, true));
+  // Further below there is no weight, and −∞ would make NaN on some backends.
+  const distance = maximum(sub(x, max(x, -1, true)), -2);
   return { y: relu(sub(distance, sparsemaxThreshold(distance))) };
 });
 

@@ -16,7 +16,7 @@ import { columnsOf } from './rows.js';
 
 /**
  * The threshold of sparsemax for each row of `x`, [..., C] → [..., 1], where Σ max(x − threshold, 0) = 1. The largest entry of a
- * row must be 0.
+ * row must be 0, and none −∞.
  *
  * Martins and Astudillo (2016), algorithm 1: with entries in falling order, the support is the longest beginning of k entries of
  * which 1 + k · x[k] > Σ x[1 … k], and the threshold is (Σ x[1 … k] − 1) / k.
