@@ -24,6 +24,7 @@ export {
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
+export { type ModulatedRmsNormConfig, modulatedRmsNorm } from './ops/modulated_rms_norm.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';
 export { type PolyNormConfig, polyNorm } from './ops/poly_norm.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';

@@ -12,6 +12,7 @@ export * from './geglu.js';
 export * from './gpt2.js';
 export * from './layer_norm.js';
 export * from './linear.js';
+export * from './modulated_rms_norm.js';
 export * from './multi_token_attention.js';
 export * from './packing.js';
 export * from './poly_norm.js';

@@ -13,7 +13,7 @@ import { fail, show, withArticle } from './errors.js';
 export interface Argument<Dimension extends string = string> {
   /**
    * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of leading
-   * dimensions, and a number for itself.
+   * dimensions (and `S...`, say, for others), and a number for itself.
    */
   readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
@@ -46,7 +46,7 @@ export interface Checked<Args extends Record<string, Argument>, S extends Config
 /** The names of the dimensions of those arguments that are not optional. */
 type DimensionOf<Args extends Record<string, Argument>> = Exclude<
   { [K in keyof Args]: Args[K] extends OptionalArgument ? never : Args[K]['shape'][number] }[keyof Args],
-  '...' | `${number}`
+  `${string}...` | `${number}`
 >;
 
 /**
@@ -97,8 +97,8 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
   check(values: { [K in keyof Args]: unknown }, config: unknown) {
     const resolved = resolveConfig(this.op, this.options, this.defaults, config);
     const given: Readonly<Record<string, unknown>> = { ...resolved, ...values };
-    const { sizes, leading = [] } = this.checkTensors(given);
-    return { given, config: resolved, sizes, leading };
+    const { sizes, leading } = this.checkTensors(given);
+    return { given, config: resolved, sizes, leading: leading['...'] ?? [] };
   }
 
   private checkTensors(given: Readonly<Record<string, unknown>>): Shapes {
@@ -146,21 +146,23 @@ function shapeOfArray(value: unknown): number[] {
 /** Unifies symbolic shapes with real ones. */
 class Shapes {
   readonly sizes: Record<string, number> = {};
-  leading: number[] | undefined;
+  /** The leading dimensions that `...`, or a name before it, stands for. */
+  readonly leading: Record<string, number[]> = {};
   private readonly saidBy: Record<string, string> = {};
 
   constructor(private readonly op: string) {}
 
   match(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): void {
-    const free = symbols[0] === '...';
+    const free = symbols[0]?.endsWith('...') ? symbols[0] : undefined;
     const fixed = free ? symbols.length - 1 : symbols.length;
     if (free ? shape.length < fixed : shape.length !== fixed) this.refuse(name, symbols, shape, value);
     const split = shape.length - fixed;
     if (free) {
-      if (this.leading === undefined) {
-        this.leading = shape.slice(0, split);
-        this.saidBy['...'] = name;
-      } else if (!sameSizes(this.leading, shape, split)) this.refuse(name, symbols, shape, value);
+      const known = this.leading[free];
+      if (known === undefined) {
+        this.leading[free] = shape.slice(0, split);
+        this.saidBy[free] = name;
+      } else if (!sameSizes(known, shape, split)) this.refuse(name, symbols, shape, value);
     }
     for (let i = 0; i < fixed; i++) {
       const symbol = symbols[free ? i + 1 : i]!;
@@ -175,9 +177,7 @@ class Shapes {
   }
 
   private refuse(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): never {
-    const known = symbols.flatMap((symbol) =>
-      symbol === '...' ? (this.leading ?? [symbol]) : (this.sizes[symbol] ?? symbol),
-    );
+    const known = symbols.flatMap<number | string>((symbol) => this.leading[symbol] ?? this.sizes[symbol] ?? symbol);
     const sources = [...new Set(symbols.map((symbol) => this.saidBy[symbol]).filter((said) => said && said !== name))];
     const as =
       sources.length > 0 ? ` = [${known}] (as ${sources.join(' and ')} say${sources.length > 1 ? '' : 's'})` : '';

@@ -8,6 +8,7 @@ export * from './fused_linear_cross_entropy.js';
 export * from './geglu.js';
 export * from './layer_norm.js';
 export * from './linear.js';
+export * from './modulated_rms_norm.js';
 export * from './multi_token_attention.js';
 export * from './poly_norm.js';
 export * from './rms_norm.js';
