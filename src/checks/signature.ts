@@ -15,7 +15,7 @@ import { fail, show, withArticle } from './errors.js';
 export interface Argument<Dimension extends string = string> {
   /**
    * Named dimensions, such as `['...', 'V']`. A name stands for one size throughout a call, `...` for any number of
-   * dimensions, mostly leading ones, and a number for itself.
+   * dimensions, mostly leading ones (and `S...`, say, for others), and a number for itself.
    */
   readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
@@ -48,7 +48,7 @@ export interface Checked<Args extends Record<string, Argument>, S extends Config
 /** The names of the dimensions of those arguments that are not optional. */
 type DimensionOf<Args extends Record<string, Argument>> = Exclude<
   { [K in keyof Args]: Args[K] extends OptionalArgument ? never : Args[K]['shape'][number] }[keyof Args],
-  '...' | `${number}`
+  `${string}...` | `${number}`
 >;
 
 /**
@@ -104,8 +104,8 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     for (const [name, { expected }] of this.required) {
       if (given[name] === undefined) fail(this.op, `option '${name}'`, expected, undefined);
     }
-    const { sizes, leading = [] } = this.checkTensors(given);
-    return { given, config: resolved, sizes, leading };
+    const { sizes, leading } = this.checkTensors(given);
+    return { given, config: resolved, sizes, leading: leading['...'] ?? [] };
   }
 
   private checkTensors(given: Readonly<Record<string, unknown>>): Shapes {
@@ -153,24 +153,26 @@ function shapeOfArray(value: unknown): number[] {
 /** Unifies symbolic shapes with real ones. */
 class Shapes {
   readonly sizes: Record<string, number> = {};
-  leading: number[] | undefined;
+  /** The leading dimensions that `...`, or a name before it, stands for. */
+  readonly leading: Record<string, number[]> = {};
   private readonly saidBy: Record<string, string> = {};
 
   constructor(private readonly op: string) {}
 
   match(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): void {
-    const free = symbols.indexOf('...');
+    const free = symbols.findIndex((symbol) => symbol.endsWith('...'));
     const isFree = free >= 0;
     const fixed = isFree ? symbols.length - 1 : symbols.length;
     if (isFree ? shape.length < fixed : shape.length !== fixed) this.refuse(name, symbols, shape, value);
     /** How many dimensions `...` stands for. */
     const many = shape.length - fixed;
     if (isFree) {
-      const sizes = shape.slice(free, free + many);
-      if (this.leading === undefined) {
-        this.leading = sizes;
-        this.saidBy['...'] = name;
-      } else if (!util.arraysEqual(this.leading, sizes)) this.refuse(name, symbols, shape, value);
+      const [symbol, sizes] = [symbols[free]!, shape.slice(free, free + many)];
+      const known = this.leading[symbol];
+      if (known === undefined) {
+        this.leading[symbol] = sizes;
+        this.saidBy[symbol] = name;
+      } else if (!util.arraysEqual(known, sizes)) this.refuse(name, symbols, shape, value);
     }
     for (let i = 0; i < symbols.length; i++) {
       if (i === free) continue;
@@ -186,9 +188,7 @@ class Shapes {
   }
 
   private refuse(name: string, symbols: readonly string[], shape: readonly number[], value: unknown): never {
-    const known = symbols.flatMap((symbol) =>
-      symbol === '...' ? (this.leading ?? [symbol]) : (this.sizes[symbol] ?? symbol),
-    );
+    const known = symbols.flatMap<number | string>((symbol) => this.leading[symbol] ?? this.sizes[symbol] ?? symbol);
     const sources = [...new Set(symbols.map((symbol) => this.saidBy[symbol]).filter((said) => said && said !== name))];
     const as =
       sources.length > 0 ? ` = [${known}] (as ${sources.join(' and ')} say${sources.length > 1 ? '' : 's'})` : '';

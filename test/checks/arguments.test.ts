@@ -43,7 +43,7 @@ function shapesOf(args: Readonly<Record<string, Argument>>): Record<string, numb
   return Object.fromEntries(
     Object.entries(args).map(([name, { shape }]) => [
       name,
-      shape.flatMap((symbol) => (symbol === '...' ? [2, 1] : [sizeOf(symbol)])),
+      shape.flatMap((symbol) => (symbol.endsWith('...') ? [2, 1] : [sizeOf(symbol)])),
     ]),
   );
 }

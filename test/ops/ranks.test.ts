@@ -72,6 +72,14 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  modulatedRmsNorm: {
+    shapes: (leading) => [[...leading, C], [...leading, C], [C], [...leading, C]],
+    run: ([x, scale, gamma, shift]) => liger.modulatedRmsNorm(x!, scale!, { gamma, shift }),
+  },
+  'modulatedRmsNorm with one scale for all rows': {
+    shapes: (leading) => [[...leading, C], [C], [C], [C]],
+    run: ([x, scale, gamma, shift]) => liger.modulatedRmsNorm(x!, scale!, { gamma, shift }),
+  },
   polyNorm: {
     shapes: (leading) => [[...leading, C], [3], []],
     run: ([x, weight, bias]) => liger.polyNorm(x!, weight!, bias!, { epsilon: 0.1 }),

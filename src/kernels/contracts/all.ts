@@ -12,6 +12,7 @@ export * from './group_norm.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './llama4_rope.js';
+export * from './modulated_rms_norm.js';
 export * from './multi_token_attention.js';
 export * from './packed_swiglu.js';
 export * from './poly_norm.js';

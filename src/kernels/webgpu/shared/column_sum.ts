@@ -74,6 +74,8 @@ type Each<Xs> = { readonly [K in keyof Xs]: TensorInfo };
 interface ColumnSumOptions<Xs> {
   /** Floats from one row to the next. Default columns. */
   readonly stride?: number;
+  /** How many segments, of as many rows each, are summed apart: the sums are then [segments, columns]. */
+  readonly segments?: number;
   /** Where the sums go, [columns]. Made unless they are given. */
   readonly totals?: Each<Xs>;
   /** Adds to what `totals` hold. */
@@ -90,14 +92,15 @@ export function columnSums<const Xs extends readonly TensorInfo[]>(
   columns: number,
   {
     stride = columns,
-    totals = forEach(xs, () => gpu.output([columns])),
+    segments,
+    totals = forEach(xs, () => gpu.output(segments === undefined ? [columns] : [segments, columns])),
     accumulate = false,
   }: ColumnSumOptions<Xs> = {},
 ): Each<Xs> {
   const groups = Math.ceil(elementsOfColumns(columns, stride).count / ELEMENTS);
   // Tall and narrow inputs would leave most of the device idle, so their rows are summed in blocks first.
-  const blocks = Math.min(64, Math.max(1, Math.ceil(rows / ROWS_A_BLOCK)));
-  const isWhole = blocks === 1;
+  const blocks = segments ?? Math.min(64, Math.max(1, Math.ceil(rows / ROWS_A_BLOCK)));
+  const isWhole = blocks === 1 || segments !== undefined;
   const into = isWhole ? totals : forEach(xs, () => gpu.output([blocks, columns]));
   const spec = { tensors: xs.length, columns, stride, accumulate: accumulate && isWhole };
   gpu.runInOrder(columnSumProgram, spec, [...xs, ...into], [rows, blocks], groups * blocks * xs.length);

@@ -101,23 +101,32 @@ export class Row {
   }
 
   /**
-   * WGSL that finds the thread's row in the `group`-th group of `rowsPerWorkgroup` rows: `row`, its number, and `base`, its
-   * first element. Threads beyond the last row read that row, and visit no element.
+   * WGSL that finds the thread's row in the `group`-th group of `rowsPerWorkgroup` rows, from row `first` on: `row`, its number,
+   * and `base`, its first element. Threads beyond the last row read that row, and visit no element.
    */
-  begin(group = 'workgroup'): string {
-    if (!this.isPacked) return `let row = ${group}; let base = row * ${this.stride}u;`;
+  begin(group = 'workgroup', first = '0u'): string {
+    if (!this.isPacked) return `let row = ${first} + ${group}; let base = row * ${this.stride}u;`;
     return `
   let place = thread % ${this.lanes}u;
   let isRow = ${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u < u.rows;
-  let row = min(${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u, u.rows - 1u);
+  let row = ${first} + min(${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u, u.rows - 1u);
   let base = row * ${this.stride}u;
   let end = select(0u, ${this.count}u, isRow);`;
   }
 
   /** WGSL of a loop in which a workgroup walks every `u.workgroups`-th group of `u.rows` rows. */
   forEachGroup(body: string): string {
-    return `for (var group = workgroup; group * ${this.rowsPerWorkgroup}u < u.rows; group += u.workgroups) {
-    ${this.begin('group')}
+    return this.loop(body, 'workgroup', 'u.workgroups');
+  }
+
+  /** The same where each `u.rows` rows are a segment of their own, which `u.parts` workgroups, one after another, share. */
+  forEachGroupOfSegment(body: string): string {
+    return this.loop(body, 'workgroup % u.parts', 'u.parts', 'workgroup / u.parts * u.rows');
+  }
+
+  private loop(body: string, start: string, step: string, first?: string): string {
+    return `for (var group = ${start}; group * ${this.rowsPerWorkgroup}u < u.rows; group += ${step}) {
+    ${this.begin('group', first)}
     ${body}
   }`;
   }
