@@ -1,17 +1,14 @@
 import { Softmax, SoftmaxGrad } from '../contracts/softmax.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { LOWEST } from './wgsl/elements.js';
 import { asRows, Row } from './wgsl/row.js';
+import { softmaxDeclarations, softmaxScale } from './wgsl/softmax.js';
 
 interface SoftmaxSpec {
   columns: number;
 }
 
-/**
- * One pass finds the maximum and, as it goes, the sum of exp(x − maximum): what was summed below an earlier maximum is
- * scaled down. The other pass writes.
- */
+/** One pass finds the maximum and the sum, the other writes: y = exp(x − maximum) · scale. */
 const softmaxProgram = defineProgram('softmax', ({ columns }: SoftmaxSpec, gpu) => {
   const row = new Row(gpu, columns);
   const sources = { x: 'x[base + @]' };
@@ -21,20 +18,10 @@ const softmaxProgram = defineProgram('softmax', ({ columns }: SoftmaxSpec, gpu) 
     reads: { x: row.type },
     writes: { y: row.type },
     uniforms: row.uniforms,
-    declarations: row.reduction('rowMax', { op: 'max' }) + row.reduction('rowSum'),
+    declarations: softmaxDeclarations(row),
     body: `
   ${row.begin()}
-  var top = ${LOWEST};
-  var total = 0.0;
-  ${row.pass(
-    sources,
-    ({ x }) => `
-    let higher = max(top, ${row.max(x)});
-    total = total * exp(top - higher) + ${row.sum(`exp(${x} - higher)`)};
-    top = higher;`,
-  )}
-  let maximum = rowMax(top);
-  let scale = 1.0 / rowSum(total * exp(top - maximum));
+  ${softmaxScale(row, sources)}
   ${row.pass(sources, ({ x }, at) => `y[base + ${at}] = exp(${x} - maximum) * scale;`)}`,
   };
 });

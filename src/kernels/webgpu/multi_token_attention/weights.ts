@@ -1,6 +1,7 @@
 import { defineProgram } from '../runtime/program.js';
 import { LOWEST } from '../wgsl/elements.js';
 import { Row } from '../wgsl/row.js';
+import { softmaxDeclarations, softmaxScale } from '../wgsl/softmax.js';
 import { sparsemaxDeclarations, sparsemaxThreshold } from '../wgsl/sparsemax.js';
 
 export interface RowsSpec {
@@ -38,19 +39,8 @@ export const statsProgram = defineProgram('multiTokenAttentionStats', ({ columns
         other: 'threshold',
       }
     : {
-        declarations: row.reduction('rowMax', { op: 'max' }) + row.reduction('rowSum'),
-        body: `
-  var top = ${LOWEST};
-  var total = 0.0;
-  ${row.pass(
-    sources,
-    ({ x }) => `
-    let higher = max(top, ${row.max(x)});
-    total = total * exp(top - higher) + ${row.sum(`exp(${x} - higher)`)};
-    top = higher;`,
-  )}
-  let maximum = rowMax(top);
-  let scale = 1.0 / rowSum(total * exp(top - maximum));`,
+        declarations: softmaxDeclarations(row),
+        body: softmaxScale(row, sources),
         other: 'scale',
       };
   return {
