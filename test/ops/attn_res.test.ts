@@ -25,8 +25,8 @@ describe('attnRes', () => {
     const stats = tf.concat([alpha, rstd], -1);
     return { inputs: { ...inputs, stats, dy: random([1, tokens, columns], 5) }, attrs: { dweights: tokens > 1 } };
   };
-  describeAgainstComposed(AttnRes, [...sizes], forwardCall, { numRuns: 16 });
-  describeAgainstComposed(AttnResGrad, [...sizes], backwardCall, { numRuns: 16 });
+  describeAgainstComposed(AttnRes, [...sizes], forwardCall, { numRuns: 10 });
+  describeAgainstComposed(AttnResGrad, [...sizes], backwardCall, { numRuns: 10 });
 
   describe('of rows that do not fit the registers, and of more tokens than workgroups', () => {
     for (const [blocks, tokens, columns] of [

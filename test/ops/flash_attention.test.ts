@@ -299,15 +299,15 @@ describe('flashAttention', () => {
       const before = meter.peak;
       const optimizer = train.adamW({ learningRate: 0.1 });
       const losses: number[] = [];
-      for (let step = 0; step < 3; step++) {
+      for (let step = 0; step < 2; step++) {
         const loss = optimizer.minimize(() => {
-          const y = flashAttention(linear(x, weight), { heads: 1, causal: true, slidingWindow: 128 });
+          const y = flashAttention(linear(x, weight), { heads: 1, causal: true, slidingWindow: 16 });
           return tf.mean(tf.squaredDifference(y, target));
         }, true)!;
         losses.push((await loss.data())[0]!);
         loss.dispose();
       }
-      expect(losses[2]).to.be.below(losses[0]!);
+      expect(losses[1]).to.be.below(losses[0]!);
       expect(meter.peak - before).to.be.below(scoreBytes / 20);
       optimizer.dispose();
       tf.dispose([x, target, weight]);

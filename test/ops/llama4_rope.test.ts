@@ -31,7 +31,7 @@ describe('llama4Rope', () => {
       },
       attrs: { transposed },
     }),
-    { numRuns: 20 },
+    { numRuns: 12 },
   );
 
   it('takes arrays', async () => {

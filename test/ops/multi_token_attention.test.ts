@@ -74,8 +74,8 @@ describe('multiTokenAttention', () => {
     const attrsOfGradient = { ...attrs, dscores: true, dweight: true, dbias: length % 2 === 1 };
     return { inputs: { dy, scores, stats, weight }, attrs: attrsOfGradient };
   };
-  describeAgainstComposed(MultiTokenAttention, [...sizes], forwardCall, { numRuns: 20 });
-  describeAgainstComposed(MultiTokenAttentionGrad, [...sizes], backwardCall, { numRuns: 16 });
+  describeAgainstComposed(MultiTokenAttention, [...sizes], forwardCall, { numRuns: 14 });
+  describeAgainstComposed(MultiTokenAttentionGrad, [...sizes], backwardCall, { numRuns: 12 });
 
   describe('of as many channels as fill a workgroup', () => {
     const ofSize = [fc.constant('square16'), fc.constant(1), fc.constant(50)] as const;

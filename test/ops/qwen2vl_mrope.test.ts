@@ -38,7 +38,7 @@ describe('qwen2vlMrope', () => {
         attrs: { mropeSection, transposed },
       };
     },
-    { numRuns: 20 },
+    { numRuns: 12 },
   );
 
   it('is rope by the kind of positions that has all pairs', async () => {

@@ -40,7 +40,7 @@ describe('rope', () => {
         attrs: { layout, transposed },
       };
     },
-    { numRuns: 40 },
+    { numRuns: 24 },
   );
 
   it('takes arrays', async () => {
