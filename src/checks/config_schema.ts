@@ -32,8 +32,9 @@ export type ConfigSchema = Readonly<Record<string, Option<unknown>>>;
 type RequiredOf<S extends ConfigSchema> = { [K in keyof S]: S[K] extends RequiredOption<unknown> ? K : never }[keyof S];
 
 /** The config object that a schema describes. Interfaces extend this, so that types and checks are one declaration. */
-export type ConfigOf<S extends ConfigSchema> = Partial<Omit<ResolvedConfig<S>, RequiredOf<S>>> &
-  Pick<ResolvedConfig<S>, RequiredOf<S>>;
+export type ConfigOf<S extends ConfigSchema> = [RequiredOf<S>] extends [never]
+  ? Partial<ResolvedConfig<S>>
+  : Partial<Omit<ResolvedConfig<S>, RequiredOf<S>>> & Pick<ResolvedConfig<S>, RequiredOf<S>>;
 
 /** A config with every default filled in. */
 export type ResolvedConfig<S extends ConfigSchema> = {
