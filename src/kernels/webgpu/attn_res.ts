@@ -3,7 +3,7 @@ import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum } from './shared/column_sum.js';
 import { defineElementwise, runElementwise } from './shared/elementwise.js';
-import { times } from './wgsl/elements.js';
+import { elementsOf, range, times } from './wgsl/elements.js';
 import { asRows, backwardWorkgroups, Row } from './wgsl/row.js';
 
 interface AttnResSpec {
@@ -26,8 +26,7 @@ const reducePairs = (blocks: number, name: string) =>
   ${isWhole ? `${name}${second} = ${name}Pair${pair}.zw;` : ''}`;
   });
 
-const added = (blocks: number, text: (n: number) => string) =>
-  Array.from({ length: blocks }, (_, n) => text(n)).join(' + ');
+const added = (blocks: number, text: (n: number) => string) => range(blocks).map(text).join(' + ');
 
 /**
  * With u = wQuery · wNorm: rstd = 1 / √(mean(v²) + epsilon), s = rstd · Σ u · v, α = softmax(s) over the blocks, y = Σ α · v. A
@@ -58,7 +57,9 @@ const attnResProgram = defineProgram('attnRes', ({ blocks, columns }: AttnResSpe
     (n) => `let rstd${n} = inverseSqrt(sums${n}.x / ${columns}.0 + u.epsilon);
   let score${n} = sums${n}.y * rstd${n};`,
   )}
-  let top = ${Array.from({ length: blocks }, (_, n) => `score${n}`).reduce((a, b) => `max(${a}, ${b})`)};
+  let top = ${range(blocks)
+    .map((n) => `score${n}`)
+    .reduce((a, b) => `max(${a}, ${b})`)};
   ${each((n) => `let exponential${n} = exp(score${n} - top);`)}
   let total = ${added(blocks, (n) => `exponential${n}`)};
   ${each((n) => `let alpha${n} = exponential${n} / total;`)}
@@ -142,7 +143,7 @@ export const attnRes = webgpuKernel(AttnRes, (gpu, { v, wQuery, wNorm }, { epsil
   const [rows, columns] = asRows(shape);
   const y = gpu.output(shape);
   const stats = gpu.output([blocks, ...shape.slice(0, -1), 2]);
-  const blockStride = rows * (columns % 4 === 0 ? columns / 4 : columns);
+  const blockStride = rows * elementsOf(columns).count;
   const uniforms = { blockStride, tokens: rows, epsilon };
   gpu.run(attnResProgram, { blocks, columns }, { v, wQuery, wNorm, y, stats }, uniforms, { rows });
   return { y, stats };
@@ -155,7 +156,7 @@ export const attnResGrad = webgpuKernel(AttnResGrad, (gpu, { dy, v, wQuery, wNor
   const workgroups = backwardWorkgroups(rows);
   const parts = dweights ? gpu.output([workgroups, columns]) : undefined;
   const spec = { blocks, columns, sums: dweights };
-  const blockStride = rows * (columns % 4 === 0 ? columns / 4 : columns);
+  const blockStride = rows * elementsOf(columns).count;
   const tensors = { dy, v, wQuery, wNorm, stats, dv, du: parts };
   gpu.run(attnResGradProgram, spec, tensors, { rows, blockStride, tokens: rows }, workgroups);
   if (!parts) return { dv };

@@ -1,6 +1,6 @@
 import type { Pair } from '../../contracts/multi_token_attention.js';
 import { defineProgram } from '../runtime/program.js';
-import { times } from '../wgsl/elements.js';
+import { range, times } from '../wgsl/elements.js';
 import { convolutionUniforms, type MapSource, mapReads, mapRow, mapValue } from './map.js';
 
 /** Threads along columns, each of which has four, and along rows, each of which has one. */
@@ -157,5 +157,4 @@ export const convolutionProgram = defineProgram('multiTokenAttentionConvolution'
   };
 });
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 const times4 = <T>(make: (i: number) => T) => [0, 1, 2, 3].map(make);

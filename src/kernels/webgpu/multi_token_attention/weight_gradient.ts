@@ -1,6 +1,6 @@
 import type { Pair } from '../../contracts/multi_token_attention.js';
 import { defineProgram } from '../runtime/program.js';
-import { times } from '../wgsl/elements.js';
+import { powerOfTwo, range, times } from '../wgsl/elements.js';
 import { rowReduction, workgroupReduction } from '../wgsl/reduction.js';
 import { convolutionUniforms, type MapSource, mapReads, mapRow, mapValue } from './map.js';
 
@@ -20,8 +20,6 @@ const MOST_SHARES = 16;
 const MOST_PAIRS = 64;
 /** What a tile of a row may be longer than what is multiplied. */
 const MOST_BEYOND = 15;
-
-const powerOfTwo = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
 /**
  * How a workgroup is laid out. A thread sums for `together` output channels and `taps` columns of a row of the kernel; such a row
@@ -195,5 +193,3 @@ export const biasGradientProgram = defineProgram('multiTokenAttentionBiasGrad', 
   let total = sumOfAll(sum);
   if (thread == 0u) { parts[workgroup] = total; }`,
 }));
-
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);

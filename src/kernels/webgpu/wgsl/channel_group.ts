@@ -1,5 +1,5 @@
 import type { DeviceTraits } from '../runtime/program.js';
-import { type ElementType, elementsOf, sumOf, times } from './elements.js';
+import { type ElementType, elementsOf, powerOfTwo, sumOf, times } from './elements.js';
 import { columnReduction, type ReductionOptions, rowReduction, workgroupReduction } from './reduction.js';
 
 /** Up to this many elements a thread, a group is held in registers: it is read once however often a kernel passes over it. */
@@ -17,8 +17,6 @@ const BYTES_A_THREAD = 40;
 
 /** Positions that a thread has in flight where a group does not fit the registers. */
 const POSITIONS_IN_FLIGHT = 4;
-
-const powerOfTwo = (least: number) => 2 ** Math.ceil(Math.log2(least));
 
 export interface ChannelGroupShape {
   /** Groups of one sample. */

@@ -20,3 +20,9 @@ export const maxOf = (type: ElementType, value: string) =>
 /** The text `count` times, a line each, with its number: loops that index registers would spill them, so they are written out. */
 export const times = (count: number, text: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => text(i)).join('\n');
+
+/** 0, 1, … below `count`. */
+export const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** The least power of two that is at least `least`. */
+export const powerOfTwo = (least: number) => 2 ** Math.ceil(Math.log2(least));
