@@ -1,14 +1,6 @@
-import { addN, engine, mul, type NamedTensorMap, sum, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
+import { addN, engine, mul, sum, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
+import { engineInternals } from './internals.js';
 import { onTape } from './tape.js';
-
-/** What tfjs's engine has, and does not declare. */
-interface EngineInternals {
-  runKernelFunc(kernel: {
-    inputs: NamedTensorMap;
-    forwardFunc(backend: unknown, save: (tensors: Tensor[]) => Tensor[]): Tensor[];
-    backwardsFunc(dys: Tensor | Tensor[], saved: Tensor[]): Record<string, () => Tensor>;
-  }): Tensor[];
-}
 
 interface RecordedNode {
   readonly inputs: readonly Tensor[];
@@ -21,7 +13,7 @@ interface RecordedNode {
 
 /** Puts a node on the engine's tape for outputs that were computed already. */
 export function recordNode({ inputs, outputs, save, backward }: RecordedNode): void {
-  (engine() as unknown as EngineInternals).runKernelFunc({
+  engineInternals().runKernelFunc({
     inputs: Object.fromEntries(inputs.map((tensor, i) => [`${i}`, tensor])),
     forwardFunc: (_, keep) => {
       keep([...save]);

@@ -9,6 +9,7 @@ import {
 import type { Contract, Tensors } from '../kernels/contracts/shared/contract.js';
 import { registerFallbackKernels } from './fallback_kernels.js';
 import { type Gradient, gradients } from './gradient.js';
+import { type EngineInternals, engineInternals } from './internals.js';
 import { SavedTensors } from './saved_tensors.js';
 import { isRecording, mayNeedGradient } from './tape.js';
 
@@ -53,25 +54,13 @@ function run({ contract, inputs, attrs }: Call): Record<string, Tensor> | Tensor
   return contract.isList ? list : byName(contract.outputsOf(attrs), list);
 }
 
-/** What tfjs's engine has, and does not declare. */
-interface EngineInternals {
-  backend: { numDataIds(): number };
-  state: { numDataMovesStack: number[]; activeScope: { name: string } };
-  shouldCheckForMemLeaks(): boolean;
-  runKernelFunc(kernel: {
-    inputs: NamedTensorMap;
-    attrs: object;
-    forwardFunc(backend: unknown, save: (tensors: Tensor[]) => void): Tensor[];
-  }): Tensor[];
-}
-
 /**
  * Runs a kernel some of whose outputs the tape only saves for the backward pass. As outputs of a node of the tape each would
  * get a gradient of zeros of its size, made in JavaScript.
  */
 function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Record<string, Tensor> {
   const current = engine();
-  const internals = current as unknown as EngineInternals;
+  const internals = engineInternals();
   const { kernelFunc } = kernelOf(contract);
   const names = contract.outputsOf(attrs);
   const visible = names.filter((name) => !gradient.hidden.has(name));

@@ -31,10 +31,6 @@ export class SharedTile {
     return this.lanes * this.each;
   }
 
-  get bytes(): number {
-    return this.rows * this.width * 16;
-  }
-
   get declaration(): string {
     return `var<workgroup> ${this.name}: array<array<array<vec4f, ${this.width}>, ${this.lanes}>, ${this.each}>;`;
   }
