@@ -41,6 +41,8 @@ const SUBMIT_BYTES = 2 * 2 ** 30;
 /** A tfjs WebGPUBackend as a {@link DeviceBackend}: commands queue with those of tfjs's own kernels, in one order. */
 export class TfjsWebGPUBackend implements DeviceBackend {
   readonly device: GPUDevice;
+  /** Of new tensors, after which commands are submitted. */
+  private mostUnsubmittedBytes = SUBMIT_BYTES;
   private unsubmittedBytes = 0;
   private encoder: GPUCommandEncoder | null = null;
   /** The last dispatch, and how many its pass had then. */
@@ -142,7 +144,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
       activeTimers.push({ name, query: backend.getQueryTime() });
     } else if (
       backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
-      this.unsubmittedBytes > SUBMIT_BYTES
+      this.unsubmittedBytes > this.mostUnsubmittedBytes
     ) {
       this.submit();
     }
@@ -207,6 +209,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
       add: () => {},
       has: (dataId) => backend.commandEncoder !== null && backend.tensorMap.get(dataId).resource instanceof GPUTexture,
     };
+    this.mostUnsubmittedBytes = Number.POSITIVE_INFINITY;
     // The backend makes a new set for each submission, in which it notes every tensor of every dispatch.
     Object.defineProperty(backend, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
   }
