@@ -1,71 +1,29 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { Activation } from '../../contracts/linear.js';
 import type { Gpu } from '../runtime/gpu.js';
-import { defineProgram, type StorageType } from '../runtime/program.js';
-import { times } from '../wgsl/elements.js';
+import { defineProgram } from '../runtime/program.js';
+import { range } from '../wgsl/elements.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
-import { OperandLoader, type OperandSpec } from './operand.js';
-import { choosePlan, type Plan, TILES, threadsOf } from './tile.js';
+import type { OperandSpec } from './operand.js';
+import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
+import { choosePlan, type Plan, TILES } from './tile.js';
 
-interface MatmulSpec {
-  /** Its number in TILES: specialisations are looked up on every call, so they are kept short. */
-  readonly tile: number;
-  readonly a: OperandSpec;
-  readonly b: OperandSpec;
+interface MatmulSpec extends ProductSpec {
   /** Whether C, bias and z are stored in vec4s. */
   readonly vectors: boolean;
-  readonly kTail: boolean;
   readonly epilogue: Epilogue;
 }
 
-/** Rows of tiles that workgroups cover before they go on to the next column, so that what they share stays in the cache. */
-const GROUP_HEIGHT = 8;
-
-/**
- * C = A · B. Half of a workgroup's threads fetch A and half B, one part of the sum ahead of the one that is multiplied. A
- * thread's rows lie in quads as far apart as its warp is high, so that a warp reads shared memory without conflicts. Every
- * accumulator is a named vec4: arrays that are indexed at run time would leave the registers.
- */
+/** C = epilogue(A · B), or the parts of its sum. */
 const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
-  const { vectors, kTail, epilogue } = spec;
+  const { vectors, epilogue } = spec;
   const tile = TILES[spec.tile]!;
-  const threads = threadsOf(tile);
-  const a = new OperandLoader('a', spec.a, tile, threads / 2, kTail);
-  const b = new OperandLoader('b', spec.b, tile, threads / 2, kTail);
-  const { lanes: laneRows, steps: rowQuads } = a.spread;
-  const { lanes: laneColumns, steps: columnQuads, warps: warpColumns } = b.spread;
+  const product = new TileProduct(spec);
   const type = vectors ? 'vec4f' : 'f32';
-  const operandType = (operand: OperandSpec): StorageType => (operand.vectors ? 'vec4f' : 'f32');
-
-  const fetch = (k: string) => `
-    if (thread < ${threads / 2}u) { ${a.fetch('thread', k)} }
-    else { ${b.fetch(`(thread - ${threads / 2}u)`, k)} }`;
-  const multiply = times(
-    tile.depth,
-    (k) => `{
-    ${times(rowQuads, (i) => `let a${i} = ${a.read(k, i, 'laneRow', 'warpRow')};`)}
-    ${times(columnQuads, (j) => `let b${j} = ${b.read(k, j, 'laneColumn', 'warpColumn')};`)}
-    ${times(rowQuads, (i) =>
-      times(4, (q) =>
-        times(columnQuads, (j) => `c${i * 4 + q}_${j} = fma(vec4f(a${i}.${'xyzw'[q]}), b${j}, c${i * 4 + q}_${j});`),
-      ),
-    )}
-    }`,
-  );
-  const store = (i: number, j: number) => {
-    const value = `c${i}_${j}`;
-    if (vectors) {
-      return `if (column${j} < (bExtent + 3u) / 4u) { ${storeThroughEpilogue(epilogue, type, value, `at + column${j}`, `column${j}`)} }`;
-    }
-    return times(4, (q) => {
-      const column = `(column${j} * 4u + ${q}u)`;
-      return `if (${column} < bExtent) { ${storeThroughEpilogue(epilogue, type, `${value}.${'xyzw'[q]}`, `at + ${column}`, column)} }`;
-    });
-  };
-
+  const columns = range(product.columnQuads);
   return {
-    workgroupSize: threads,
-    reads: { a: operandType(spec.a), b: operandType(spec.b), ...(epilogue.bias && { bias: epilogue.bias }) },
+    workgroupSize: product.workgroupSize,
+    reads: { ...product.reads, ...(epilogue.bias && { bias: epilogue.bias }) },
     writes: { c: type, ...(epilogue.keepZ && { zOut: type }) },
     uniforms: {
       m: 'u32',
@@ -79,10 +37,7 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
       cOffset: 'u32',
       sliceDepth: 'u32',
     },
-    declarations: `
-var<workgroup> aTile: ${a.type};
-var<workgroup> bTile: ${b.type};
-${epilogueDeclarations(epilogue, type)}`,
+    declarations: product.declarations + epilogueDeclarations(epilogue, type),
     body: `
   let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
   let aOffset = u.aOffset; let bOffset = u.bOffset;
@@ -90,43 +45,27 @@ ${epilogueDeclarations(epilogue, type)}`,
   let tileColumns = (u.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let slice = workgroup / (tileRows * tileColumns);
   let tile = workgroup % (tileRows * tileColumns);
-  let group = tile / (${GROUP_HEIGHT}u * tileColumns);
-  let groupHeight = min(${GROUP_HEIGHT}u, tileRows - group * ${GROUP_HEIGHT}u);
-  let inGroup = tile % (${GROUP_HEIGHT}u * tileColumns);
-  let aStart = (group * ${GROUP_HEIGHT}u + inGroup % groupHeight) * ${tile.rows}u;
-  let bStart = (inGroup / groupHeight) * ${tile.columns}u;
+  ${tilePlace('tile')}
+  let aStart = tileRow * ${tile.rows}u;
+  let bStart = tileColumn * ${tile.columns}u;
   let kStart = slice * u.sliceDepth;
   let kEnd = min(u.k, kStart + u.sliceDepth);
+  ${product.sum}
 
-  let lane = thread % 32u;
-  let warp = thread / 32u;
-  let warpRow = warp / ${warpColumns}u;
-  let warpColumn = warp % ${warpColumns}u;
-  let laneRow = lane / ${laneColumns}u;
-  let laneColumn = lane % ${laneColumns}u;
-  let rowQuad = warpRow * ${laneRows * rowQuads}u + laneRow;
-  let columnQuad = warpColumn * ${laneColumns * columnQuads}u + laneColumn;
-  ${times(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
-  ${times(tile.threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
-
-  ${fetch('kStart')}
-  for (var k = kStart; k < kEnd; k += ${tile.depth}u) {
-    workgroupBarrier();
-    if (thread < ${threads / 2}u) { ${a.store('thread')} } else { ${b.store(`(thread - ${threads / 2}u)`)} }
-    workgroupBarrier();
-    if (k + ${tile.depth}u < kEnd) { ${fetch(`(k + ${tile.depth}u)`)} }
-    ${multiply}
-  }
-
-  ${times(columnQuads, (j) => `let column${j} = bStart / 4u + columnQuad + ${j * laneColumns}u;`)}
-  ${times(rowQuads, (i) =>
-    times(
-      4,
-      (q) => `{
-      let row = aStart + (rowQuad + ${i * laneRows}u) * 4u + ${q}u;
-      if (row < u.m) { let at = u.cOffset + (slice * u.m + row) * u.cStride; ${times(columnQuads, (j) => store(i * 4 + q, j))} }
-    }`,
-    ),
+  ${columns.map((j) => `let column${j} = bStart / 4u + ${product.quad(j)};`).join('\n')}
+  ${product.forEachRow(
+    (sums) => `
+      let row = aStart + rowInTile;
+      if (row < u.m) {
+        let at = u.cOffset + (slice * u.m + row) * u.cStride;
+        ${columns
+          .map((j) =>
+            storeQuad(vectors, `column${j}`, 'bExtent', (column, of) =>
+              storeThroughEpilogue(epilogue, type, of(sums[j]!), `at + ${column}`, column),
+            ),
+          )
+          .join('\n')}
+      }`,
   )}`,
   };
 });
@@ -161,6 +100,13 @@ export interface MatmulOperand {
   /** Floats before the first row, a multiple of the stride. Default 0. */
   readonly offset?: number;
 }
+
+/** What an operand's WGSL depends on. */
+export const operandSpec = ({ layout, stride }: MatmulOperand, exact: boolean): OperandSpec => ({
+  layout,
+  vectors: stride % 4 === 0,
+  exact,
+});
 
 /** `c [m, n] = activation(a [m, k] · b [k, n] + bias)`, or c += a · b. */
 export interface MatmulCall {
@@ -202,13 +148,8 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
     keepZ: z !== undefined,
   };
   const unit = vectors ? 4 : 1;
-  const operand = ({ layout, stride }: MatmulOperand, exact: boolean): OperandSpec => ({
-    layout,
-    vectors: stride % 4 === 0,
-    exact,
-  });
-  const specA = operand(a, m % tile.rows === 0);
-  const specB = operand(b, n % tile.columns === 0);
+  const specA = operandSpec(a, m % tile.rows === 0);
+  const specB = operandSpec(b, n % tile.columns === 0);
   const sliceDepth = Math.ceil(k / slices / tile.depth) * tile.depth;
   const spec: MatmulSpec = {
     tile: TILES.indexOf(tile),

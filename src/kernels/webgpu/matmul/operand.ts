@@ -1,3 +1,4 @@
+import { times } from '../wgsl/elements.js';
 import type { Tile } from './tile.js';
 
 /**
@@ -12,6 +13,14 @@ export interface OperandSpec {
   readonly vectors: boolean;
   /** Whether tiles cover it exactly, so that nothing need be clamped. */
   readonly exact: boolean;
+}
+
+/** Where the rows of an operand lie that are not in order, in WGSL. */
+export interface OperandRows {
+  /** The row in memory of a row or column of C (`kInner`), or of a term (`kOuter`). It has to be there. */
+  row(index: string): string;
+  /** The buffer of some rows, and for which quads of them it takes the place of the operand's own. */
+  readonly other?: { readonly buffer: string; holds(quad: string): string };
 }
 
 /**
@@ -36,6 +45,7 @@ export class OperandLoader {
     private readonly threads: number,
     /** Whether the sum may end within a part, so that what lies beyond must count as zero. */
     private readonly kTail: boolean,
+    private readonly rows: OperandRows = inOrder(name, spec),
   ) {
     const [extent, each, lanes] =
       name === 'a'
@@ -75,13 +85,17 @@ export class OperandLoader {
 
   /** WGSL that fetches the part which begins at term `k` into the registers, for loader thread `t`. */
   fetch(t: string, k: string): string {
+    const { name } = this;
+    const { other } = this.rows;
     return this.each(t, (quad, depth, register) => {
-      if (this.spec.layout === 'kOuter') {
-        return `fetch${register} = ${this.load(`(${k} + ${depth})`, `(${this.name}Start / 4u + ${quad})`)};`;
-      }
-      const line = (q: number) =>
-        `fetch${register + q} = ${this.load(`(${k} + ${depth} * 4u)`, `(${this.name}Start + ${quad} * 4u + ${q}u)`)};`;
-      return [0, 1, 2, 3].map(line).join('\n');
+      const place = `(${name}Start / 4u + ${quad})`;
+      if (this.spec.layout === 'kOuter') return `fetch${register} = ${this.load(name, `(${k} + ${depth})`, place)};`;
+      const lines = (buffer: string) =>
+        times(4, (q) => {
+          const outer = `(${name}Start + ${quad} * 4u + ${q}u)`;
+          return `fetch${register + q} = ${this.load(buffer, `(${k} + ${depth} * 4u)`, outer)};`;
+        });
+      return other ? `if (${other.holds(place)}) { ${lines(other.buffer)} } else { ${lines(name)} }` : lines(name);
     });
   }
 
@@ -117,28 +131,28 @@ export class OperandLoader {
    * Four neighbours in memory. Rows and columns beyond C are clamped: what they give is never stored. Terms beyond the sum
    * are zero.
    */
-  private load(k: string, outer: string): string {
+  private load(buffer: string, k: string, outer: string): string {
     const { name, spec } = this;
-    if (spec.layout === 'kInner') {
-      const row = spec.exact ? outer : `min(${outer}, ${name}Extent - 1u)`;
-      if (spec.vectors) {
-        const value = `${name}[${name}Offset + ${row} * ${name}Stride + ${k} / 4u]`;
-        return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
-      }
-      const term = (q: number) =>
-        `select(0.0, ${name}[${name}Offset + ${row} * ${name}Stride + ${k} + ${q}u], ${k} + ${q}u < kEnd)`;
-      return `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
-    }
+    const kInner = spec.layout === 'kInner';
+    const row = `${buffer}[${name}Offset + ${this.rows.row(kInner ? outer : k)} * ${name}Stride`;
+    const ifTerm = (value: string, term: string, zero: string) =>
+      this.kTail ? `select(${zero}, ${value}, ${term} < kEnd)` : value;
     if (spec.vectors) {
       const quad = spec.exact ? outer : `min(${outer}, (${name}Extent - 1u) / 4u)`;
-      const value = `${name}[${name}Offset + ${k} * ${name}Stride + ${quad}]`;
-      return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
+      return ifTerm(`${row} + ${kInner ? `${k} / 4u` : quad}]`, k, 'vec4f()');
     }
-    const term = (q: number) =>
-      `${name}[${name}Offset + ${k} * ${name}Stride + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
-    const value = `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
-    return this.kTail ? `select(vec4f(), ${value}, ${k} < kEnd)` : value;
+    if (kInner) {
+      const term = (q: number) => `select(0.0, ${row} + ${k} + ${q}u], ${k} + ${q}u < kEnd)`;
+      return `vec4f(${[0, 1, 2, 3].map(term).join(', ')})`;
+    }
+    const column = (q: number) => `${row} + min(${outer} * 4u + ${q}u, ${name}Extent - 1u)]`;
+    return ifTerm(`vec4f(${[0, 1, 2, 3].map(column).join(', ')})`, k, 'vec4f()');
   }
 }
+
+/** Rows as they lie in memory. */
+const inOrder = (name: string, { layout, exact }: OperandSpec): OperandRows => ({
+  row: (index) => (layout === 'kOuter' || exact ? index : `min(${index}, ${name}Extent - 1u)`),
+});
 
 const exclusiveOr = (value: string, constant: number) => (constant ? `${value} ^ ${constant}u` : value);
