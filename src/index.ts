@@ -43,6 +43,7 @@ export type {
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';
+export { type SwigluMlpConfig, swigluMlp } from './ops/swiglu_mlp.js';
 export * as train from './optimizers/train.js';
 export { checkpoint } from './recompute/checkpoint.js';
 export { type TiledMlpConfig, tiledMlp } from './recompute/tiled_mlp.js';

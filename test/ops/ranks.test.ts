@@ -99,6 +99,15 @@ const cases: Record<string, RankCase> = {
     ],
     run: ([gate, up]) => liger.swiglu(gate!, up!),
   },
+  swigluMlp: {
+    shapes: (leading) => [
+      [...leading, C],
+      [6, C],
+      [6, C],
+      [C, 6],
+    ],
+    run: ([x, gateWeight, upWeight, downWeight]) => liger.swigluMlp(x!, gateWeight!, upWeight!, downWeight!),
+  },
 };
 
 /** The value and all gradients, flat. */

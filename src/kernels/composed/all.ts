@@ -23,3 +23,4 @@ export * from './rope.js';
 export * from './softmax.js';
 export * from './sparsemax.js';
 export * from './swiglu.js';
+export * from './swiglu_mlp.js';

@@ -1,9 +1,9 @@
 import { PackedSwiglu, PackedSwigluGrad } from '../contracts/packed_swiglu.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { gatedFormulas, gatedUniforms } from './shared/gated_linear_unit.js';
 import { wgslFunction } from './wgsl/activations.js';
 import { elementsOf, times } from './wgsl/elements.js';
+import { gatedFormulas, gatedUniforms } from './wgsl/gated.js';
 import { asRows } from './wgsl/row.js';
 
 interface PackedSpec {

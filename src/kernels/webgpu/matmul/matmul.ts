@@ -102,7 +102,10 @@ export interface MatmulOperand {
 }
 
 /** What an operand's WGSL depends on. */
-export const operandSpec = ({ layout, stride }: MatmulOperand, exact: boolean): OperandSpec => ({
+export const operandSpec = (
+  { layout, stride }: Pick<MatmulOperand, 'layout' | 'stride'>,
+  exact: boolean,
+): OperandSpec => ({
   layout,
   vectors: stride % 4 === 0,
   exact,

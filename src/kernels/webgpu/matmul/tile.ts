@@ -112,11 +112,34 @@ export function choosePlan(m: number, n: number, k: number): Plan {
   return best;
 }
 
+/**
+ * Chooses the tile for a product whose sum can't be split, of those for which `suits` holds.
+ *
+ * @param groups How many parts of C's rows have tiles of their own, of sizes that are not known. Default 1: all of them.
+ */
+export function chooseTile(m: number, n: number, k: number, suits: (tile: Tile) => boolean, groups = 1): number {
+  let best = 0;
+  let bestTime = Infinity;
+  for (const [number, tile] of TILES.entries()) {
+    if (!suits(tile)) continue;
+    const rowTiles = groups === 1 ? Math.ceil(m / tile.rows) : m / tile.rows + groups / 2;
+    const time = tileTime(tile, Math.ceil(rowTiles) * Math.ceil(n / tile.columns), k);
+    if (time >= bestTime) continue;
+    best = number;
+    bestTime = time;
+  }
+  return best;
+}
+
+/** Microseconds for as many tiles, of sums of `k` terms. */
+function tileTime(tile: MeasuredTile, tiles: number, k: number): number {
+  const share = Math.ceil(Math.ceil(tiles / MULTIPROCESSORS) / tile.together) * tile.together;
+  return Math.max(tile.alone, tile.busy * share) * (k / 768 + 0.02);
+}
+
 function estimate(tile: MeasuredTile, slices: number, m: number, n: number, k: number): number {
   const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) * slices;
-  const share = Math.ceil(Math.ceil(tiles / MULTIPROCESSORS) / tile.together) * tile.together;
-  const terms = k / slices / 768 + 0.02;
   const sum = slices > 1 ? m * n * (slices + 1) * SUM_FLOAT + SUM_DISPATCH : 0;
   // Of plans that take about as long, the one with the fewest parts needs the least memory.
-  return (DISPATCH + Math.max(tile.alone, tile.busy * share) * terms + sum) * (1 + 0.01 * slices);
+  return (DISPATCH + tileTime(tile, tiles, k / slices) + sum) * (1 + 0.01 * slices);
 }

@@ -2,19 +2,8 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { SwigluAttrs, SwigluGradInputs, SwigluInputs } from '../../contracts/swiglu.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { type WgslFunction, wgslFunction } from '../wgsl/activations.js';
+import { gatedFormulas, gatedUniforms } from '../wgsl/gated.js';
 import { defineElementwise, runElementwise } from './elementwise.js';
-
-export const gatedUniforms = { gateMultiplier: 'f32', downMultiplier: 'f32' } as const;
-
-/**
- * WGSL of y = activation(z) · up · downMultiplier, where z = gate · gateMultiplier, and of its slopes:
- * dgate = dy · up · activation'(z) · gateMultiplier · downMultiplier and dup = dy · activation(z) · downMultiplier.
- */
-export const gatedFormulas = (activation: WgslFunction) => ({
-  y: `${activation}(gate * u.gateMultiplier) * up * u.downMultiplier`,
-  dgate: `dy * up * ${activation}Slope(gate * u.gateMultiplier) * (u.gateMultiplier * u.downMultiplier)`,
-  dup: `dy * ${activation}(gate * u.gateMultiplier) * u.downMultiplier`,
-});
 
 /** The kernels of a gated linear unit whose gate and up are tensors of their own. */
 export function gatedLinearUnit(name: string, activation: WgslFunction) {

@@ -1,0 +1,220 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { SwigluAttrs } from '../../contracts/swiglu.js';
+import type { Gpu } from '../runtime/gpu.js';
+import { defineProgram } from '../runtime/program.js';
+import { wgslFunction } from '../wgsl/activations.js';
+import { range } from '../wgsl/elements.js';
+import { gatedFormulas, gatedUniforms } from '../wgsl/gated.js';
+import { type MatmulOperand, operandSpec } from './matmul.js';
+import type { OperandRows } from './operand.js';
+import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
+import { chooseTile, TILES, type Tile } from './tile.js';
+
+/** Whether a thread has whole pairs of quads of a tile: one of gate and the one of up that it multiplies. */
+export const isForPairs = ({ threadColumns }: Tile) => threadColumns % 8 === 0;
+
+/**
+ * The rows of gate's and up's weights as those of one operand B of twice the columns, in turns of as many quads as lanes lie side
+ * by side: a thread's quads are gate's and up's of the same columns by turns, so that it has both in registers.
+ *
+ * @param columns WGSL of how many columns gate has, and up.
+ * @param up Where up's weight is: in a buffer of its own, or in that of gate, after it.
+ */
+export function gateUpRows({ laneColumns }: Tile, columns: string, up: 'apart' | 'after'): OperandRows {
+  const turn = 4 * laneColumns;
+  const ofEither = (row: string) => `min(${row} / ${2 * turn}u * ${turn}u + ${row} % ${turn}u, ${columns} - 1u)`;
+  const isUp = (row: string) => `${row} / ${turn}u % 2u`;
+  if (up === 'after') return { row: (row) => `(${ofEither(row)} + ${isUp(row)} * ${columns})` };
+  return { row: ofEither, other: { buffer: 'up', holds: (quad) => `${isUp(`(${quad} * 4u)`)} == 1u` } };
+}
+
+/**
+ * WGSL that stores y = silu(gate · gateMultiplier) · up · downMultiplier, and gate and up where they are kept, of a row that begins
+ * at `at`, from the quads of a product by {@link gateUpRows}. It finds `firstQuad`, the tile's first quad of gate's columns.
+ */
+export function storeGated(product: TileProduct, sums: readonly string[], spec: GatedStore, columns: string): string {
+  const pairs = product.columnQuads / 2;
+  return range(pairs)
+    .map((j) => {
+      const [gate, up] = [sums[2 * j]!, sums[2 * j + 1]!];
+      return `{ let quad = firstQuad + ${product.quad(j, pairs)}; ${storeQuad(
+        spec.vectors,
+        'quad',
+        columns,
+        (column, of) => `{
+        let gate = ${of(gate)};
+        let up = ${of(up)};
+        ${spec.keeps ? `gateOut[at + ${column}] = gate; upOut[at + ${column}] = up;` : ''}
+        y[at + ${column}] = ${gatedFormulas('silu').y};
+      }`,
+      )} }`;
+    })
+    .join('\n');
+}
+
+export interface GatedStore {
+  /** Whether y, gate and up are stored in vec4s. */
+  readonly vectors: boolean;
+  /** Whether gate and up are stored, too. */
+  readonly keeps: boolean;
+}
+
+const unitOf = (vectors: boolean) => (vectors ? 4 : 1);
+const typeOf = (vectors: boolean) => (vectors ? ('vec4f' as const) : ('f32' as const));
+
+/** The buffers that {@link storeGated} writes. */
+export const gatedWrites = ({ vectors, keeps }: GatedStore) => ({
+  y: typeOf(vectors),
+  ...(keeps && { gateOut: typeOf(vectors), upOut: typeOf(vectors) }),
+});
+
+/** gate = a · gateWeightᵀ, up = a · upWeightᵀ and y = silu(gate · gateMultiplier) · up · downMultiplier. */
+const gatedProgram = defineProgram('gatedMatmul', (spec: ProductSpec & GatedStore) => {
+  const tile = TILES[spec.tile]!;
+  const product = new TileProduct(spec, { b: gateUpRows(tile, 'u.n', 'apart') });
+  return {
+    workgroupSize: product.workgroupSize,
+    reads: { ...product.reads, up: product.reads.b },
+    writes: gatedWrites(spec),
+    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...gatedUniforms },
+    declarations: product.declarations + wgslFunction('silu', typeOf(spec.vectors)),
+    body: `
+  let aExtent = u.m; let aStride = u.aStride; let bStride = u.bStride;
+  let aOffset = 0u; let bOffset = 0u; let kStart = 0u; let kEnd = u.k;
+  let tileRows = (u.m + ${tile.rows - 1}u) / ${tile.rows}u;
+  let tileColumns = (2u * u.n + ${tile.columns - 1}u) / ${tile.columns}u;
+  ${tilePlace('workgroup')}
+  let aStart = tileRow * ${tile.rows}u;
+  let bStart = tileColumn * ${tile.columns}u;
+  ${product.sum}
+
+  let firstQuad = bStart / 8u;
+  ${product.forEachRow(
+    (sums) => `
+      let row = aStart + rowInTile;
+      if (row < u.m) { let at = row * u.yStride; ${storeGated(product, sums, spec, 'u.n')} }`,
+  )}`,
+  };
+});
+
+/** `y [m, n]` of gate and up, which are a [m, k] times two weights [n, k]. */
+export interface GatedCall {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: TensorInfo;
+  readonly gateWeight: TensorInfo;
+  readonly upWeight: TensorInfo;
+  readonly y: TensorInfo;
+  /** Where gate and up are stored, if they are kept. */
+  readonly gate?: TensorInfo | undefined;
+  readonly up?: TensorInfo | undefined;
+  readonly multipliers: SwigluAttrs;
+}
+
+/** Records both products and what follows as one pass. */
+export function gatedMatmul(gpu: Gpu, { m, n, k, a, gateWeight, upWeight, y, gate, up, multipliers }: GatedCall): void {
+  if (m === 0 || n === 0) return;
+  const number = chooseTile(m, 2 * n, k, isForPairs);
+  const tile = TILES[number]!;
+  const [vectors, operand] = [n % 4 === 0, { layout: 'kInner', stride: k } as const];
+  const spec = {
+    tile: number,
+    a: operandSpec(operand, m % tile.rows === 0),
+    b: operandSpec(operand, false),
+    kTail: k % tile.depth !== 0,
+    vectors,
+    keeps: gate !== undefined,
+  };
+  const stride = k / unitOf(spec.a.vectors);
+  const uniforms = { m, n, k, aStride: stride, bStride: stride, yStride: n / unitOf(vectors), ...multipliers };
+  const tensors = { a, b: gateWeight, up: upWeight, y, gateOut: gate, upOut: up };
+  const workgroups = Math.ceil(m / tile.rows) * Math.ceil((2 * n) / tile.columns);
+  gpu.run(gatedProgram, spec, tensors, uniforms, workgroups);
+}
+
+/** dy = a · b, which is not stored, and what dgate, dup and y come to by it, gate and up. */
+const gatedGradProgram = defineProgram('gatedMatmulGrad', (spec: ProductSpec & { vectors: boolean }) => {
+  const tile = TILES[spec.tile]!;
+  const product = new TileProduct(spec);
+  const type = typeOf(spec.vectors);
+  const { y, dgate, dup } = gatedFormulas('silu');
+  return {
+    workgroupSize: product.workgroupSize,
+    reads: { ...product.reads, gateIn: type, upIn: type },
+    writes: { dgate: type, dup: type, y: type },
+    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...gatedUniforms },
+    declarations: product.declarations + wgslFunction('silu', type),
+    body: `
+  let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
+  let aOffset = 0u; let bOffset = 0u; let kStart = 0u; let kEnd = u.k;
+  let tileRows = (u.m + ${tile.rows - 1}u) / ${tile.rows}u;
+  let tileColumns = (u.n + ${tile.columns - 1}u) / ${tile.columns}u;
+  ${tilePlace('workgroup')}
+  let aStart = tileRow * ${tile.rows}u;
+  let bStart = tileColumn * ${tile.columns}u;
+  ${product.sum}
+
+  ${product.forEachRow(
+    (sums) => `
+      let row = aStart + rowInTile;
+      if (row < u.m) {
+        ${sums
+          .map(
+            (sum, j) =>
+              `{ let quad = bStart / 4u + ${product.quad(j)}; ${storeQuad(
+                spec.vectors,
+                'quad',
+                'u.n',
+                (column, of) => `{
+          let at = row * u.yStride + ${column};
+          let dy = ${of(sum)};
+          let gate = gateIn[at];
+          let up = upIn[at];
+          dgate[at] = ${dgate};
+          dup[at] = ${dup};
+          y[at] = ${y};
+        }`,
+              )} }`,
+          )
+          .join('\n')}
+      }`,
+  )}`,
+  };
+});
+
+/** dgate and dup [m, n] for dy = a [m, k] · b, and y again. */
+export interface GatedGradCall {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly a: MatmulOperand;
+  readonly b: MatmulOperand;
+  readonly gate: TensorInfo;
+  readonly up: TensorInfo;
+  readonly dgate: TensorInfo;
+  readonly dup: TensorInfo;
+  readonly y: TensorInfo;
+  readonly multipliers: SwigluAttrs;
+}
+
+/** Records the product, and what follows, as one pass. */
+export function gatedMatmulGrad(gpu: Gpu, call: GatedGradCall): void {
+  const { m, n, k, a, b, gate, up, dgate, dup, y, multipliers } = call;
+  if (m === 0 || n === 0) return;
+  const number = chooseTile(m, n, k, () => true);
+  const tile = TILES[number]!;
+  const vectors = n % 4 === 0;
+  const spec = {
+    tile: number,
+    a: operandSpec(a, m % tile.rows === 0),
+    b: operandSpec(b, n % tile.columns === 0),
+    kTail: k % tile.depth !== 0,
+    vectors,
+  };
+  const [aStride, bStride] = [a.stride / unitOf(spec.a.vectors), b.stride / unitOf(spec.b.vectors)];
+  const uniforms = { m, n, k, aStride, bStride, yStride: n / unitOf(vectors), ...multipliers };
+  const tensors = { a: a.tensor, b: b.tensor, gateIn: gate, upIn: up, dgate, dup, y };
+  const workgroups = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
+  gpu.run(gatedGradProgram, spec, tensors, uniforms, workgroups);
+}
