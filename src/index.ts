@@ -18,6 +18,7 @@ export {
 } from './ops/flash_attention.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
+export { type FusedMoeConfig, fusedMoe } from './ops/fused_moe.js';
 export {
   type FusedNeighborhoodAttentionConfig,
   fusedNeighborhoodAttention,

@@ -8,6 +8,7 @@ export * from './embedding.js';
 export * from './flash_attention.js';
 export * from './fused_add_rms_norm.js';
 export * from './fused_linear_cross_entropy.js';
+export * from './fused_moe.js';
 export * from './fused_neighborhood_attention.js';
 export * from './geglu.js';
 export * from './gpt2.js';

@@ -14,7 +14,7 @@ const ops = liger as unknown as Record<string, Op>;
 /** Sizes of named dimensions that suit every op; others are 3, 5, 7 and so on. */
 const SIZES: Readonly<Record<string, number>> = {
   ...{ B: 2, D: 4, 'D/2': 2, N: 1, R: 4, Hq: 4, Hk: 2 },
-  ...{ C: 4, 'C/groups': 4, '2I': 8, O: 6, rows: 2, columns: 2 },
+  ...{ C: 4, 'C/groups': 4, I: 4, '2I': 8, O: 6, rows: 2, columns: 2 },
   ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
 };
 

@@ -53,6 +53,16 @@ const cases: Record<string, RankCase> = {
     run: ([x, weight, bias], leading) =>
       liger.fusedLinearCrossEntropy(x!, weight!, labelsOf(leading), { bias, reduction: 'none' }),
   },
+  fusedMoe: {
+    shapes: (leading) => [
+      [...leading, 4],
+      [C, 6, 4],
+      [C, 4, 3],
+      [...leading, 1],
+    ],
+    run: ([x, gateUp, down, weights], leading) =>
+      liger.fusedMoe(x!, gateUp!, down!, tf.expandDims(labelsOf(leading), -1), weights!),
+  },
   geglu: {
     shapes: (leading) => [
       [...leading, C],
