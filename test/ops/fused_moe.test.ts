@@ -101,7 +101,7 @@ describe('fusedMoe', () => {
           const f = (...[x, gateUpProj, downProj, factors]: tf.Tensor[]) => {
             const topKWeights = tf.mul(factors!, scales);
             const tensors = { x: x!, gateUpProj: gateUpProj!, downProj: downProj!, topKIndex: choice, topKWeights };
-            return tf.engine().runKernel(FusedMoe.name, tensors, {}) as tf.Tensor;
+            return (tf.engine().runKernel(FusedMoe.name, tensors, {}) as tf.Tensor[])[0]!;
           };
           return [f(...weights), ...tf.grads(f)(weights, random([3, 4], 9))];
         });

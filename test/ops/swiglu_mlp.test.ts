@@ -64,7 +64,7 @@ describe('swigluMlp', () => {
       expect(none.shape).to.deep.equal([0, 4]);
       expectError(
         () => swigluMlp([[1, 2, 3, 4]], weights[0], weights[1], weights[0]),
-        /^swigluMlp: downWeight must have shape \[H,I\].*but got a float32 tensor of shape \[6, 4\]$/,
+        /^swigluMlp: downWeight must have shape \[H,I\].*but got a float32 tensor of shape \[6,4\]$/,
       );
       tf.dispose([y, none, ...weights]);
     });

@@ -2,7 +2,6 @@ import { util } from '@tensorflow/tfjs-core';
 import { Embedding, EmbeddingGrad } from '../contracts/embedding.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { defineElementwise, runElementwise } from './shared/elementwise.js';
 import { elementsOf, times } from './wgsl/elements.js';
 import { asRows, Row } from './wgsl/row.js';
 
@@ -31,68 +30,82 @@ const embeddingProgram = defineProgram('embedding', ({ vocabularySize, columns }
   };
 });
 
-const clearProgram = defineElementwise('embeddingGradClear', (_: object, type) => ({
-  reads: [],
-  writes: { dtable: `${type}()` },
+const WORKGROUP_SIZE = 256;
+
+/** No token, as a first use: more than there are. */
+const NONE = 0x7fffffff;
+
+/** Rows that no token uses: the first use of each is none, and the last one before all. */
+const clearUsesProgram = defineProgram('embeddingUsesClear', (_: object) => ({
+  workgroupSize: WORKGROUP_SIZE,
+  reads: {},
+  writes: { first: 'i32', last: 'i32' },
+  uniforms: { vocabularySize: 'u32' },
+  body: `
+  let at = workgroup * ${WORKGROUP_SIZE}u + thread;
+  if (at >= u.vocabularySize) { return; }
+  first[at] = ${NONE};
+  last[at] = -1;`,
 }));
 
-const WORKGROUP_SIZE = 256;
+/** The first and the last token that uses each row: the same in whatever order the atomics come. */
+const usesProgram = defineProgram('embeddingUses', ({ vocabularySize }: { vocabularySize: number }) => ({
+  workgroupSize: WORKGROUP_SIZE,
+  reads: { indices: 'i32' },
+  writes: { first: 'atomic<i32>', last: 'atomic<i32>' },
+  uniforms: { tokens: 'u32' },
+  body: `
+  let token = workgroup * ${WORKGROUP_SIZE}u + thread;
+  if (token >= u.tokens) { return; }
+  let index = indices[token];
+  if (index < 0 || index >= ${vocabularySize}) { return; }
+  atomicMin(&first[index], i32(token));
+  atomicMax(&last[index], i32(token));`,
+}));
+
+/** Rows of the table that a workgroup writes: it reads where they are used together. */
+const ROWS = 4;
 
 /** Tokens that each thread looks at together, so that few barriers are needed. */
 const TOKENS = 4;
 
-/** Tokens that a workgroup looks at together: a bit for each in 32 words, and a bit for each word in another. */
-const BLOCK = TOKENS * WORKGROUP_SIZE;
-
 /** Rows of dy that are under way together. */
-const IN_FLIGHT = 4;
+const IN_FLIGHT = 8;
 
-const slicesOf = (columns: number) => Math.ceil(elementsOf(columns).count / WORKGROUP_SIZE);
+/** The threads that write a row, and how many workgroups share one of more elements than threads. */
+function gradThreads(columns: number) {
+  const { count } = elementsOf(columns);
+  return { threads: Math.min(WORKGROUP_SIZE, 64 * Math.ceil(count / 64)), slices: Math.ceil(count / WORKGROUP_SIZE) };
+}
 
 /**
- * One workgroup for each token (and 256 elements of its row): if no earlier token has its index, it sums dy over all that
- * have it, in their order, so that neither atomics nor their changing order are needed. A row that no token uses is left
- * alone, and so is an index out of range.
+ * Writes each row of dtable once: zeros where no token uses it, and otherwise the sum of dy over those that do, in their order. Of
+ * the tokens between the first and the last use, a workgroup looks at as many together as it has bits for: one for each in a
+ * word for 32 of them, and one for each word in another. Neither the sum nor its order needs atomics of floats.
  */
 const embeddingGradProgram = defineProgram('embeddingGrad', ({ vocabularySize, columns }: EmbeddingSpec) => {
   const { type, count } = elementsOf(columns);
-  const slices = slicesOf(columns);
+  const { threads, slices } = gradThreads(columns);
+  const block = TOKENS * threads;
   return {
-    workgroupSize: WORKGROUP_SIZE,
-    reads: { dy: type, indices: 'i32' },
+    workgroupSize: threads,
+    reads: { dy: type, indices: 'i32', first: 'i32', last: 'i32' },
     writes: { dtable: type },
-    uniforms: { tokens: 'u32' },
     declarations: `
-var<workgroup> hasEarlier: atomic<u32>;
-var<workgroup> isFirst: bool;
-var<workgroup> uses: array<atomic<u32>, 32>;
-var<workgroup> usedWords: atomic<u32>;`,
-    body: `
-  let token = workgroup / ${slices}u;
-  let at = workgroup % ${slices}u * ${WORKGROUP_SIZE}u + thread;
-  let index = indices[token];
-  if (index < 0 || index >= ${vocabularySize}) { return; }
+var<workgroup> uses: array<atomic<u32>, ${block / 32}>;
+var<workgroup> usedWords: atomic<u32>;
 
-  var found = false;
-  for (var i = thread; i < token; i += ${BLOCK}u) {
-    ${times(TOKENS, (j) => `found = found | (indices[min(i + ${j * WORKGROUP_SIZE}u, token - 1u)] == index);`)}
-  }
-  if (found) { atomicStore(&hasEarlier, 1u); }
-  workgroupBarrier();
-  if (thread == 0u) { isFirst = atomicLoad(&hasEarlier) == 0u; }
-  if (!workgroupUniformLoad(&isFirst)) { return; }
-
-  let column = min(at, ${count - 1}u);
+fn sumOfUses(index: i32, firstUse: u32, end: u32, column: u32) -> ${type} {
   var sum = ${type}();
-  for (var start = token; start < u.tokens; start += ${BLOCK}u) {
-    if (thread < 32u) { atomicStore(&uses[thread], 0u); }
-    if (thread == 32u) { atomicStore(&usedWords, 0u); }
+  for (var start = firstUse; start < end; start += ${block}u) {
+    if (thread < ${block / 32}u) { atomicStore(&uses[thread], 0u); }
+    if (thread == ${block / 32}u) { atomicStore(&usedWords, 0u); }
     workgroupBarrier();
     ${times(
       TOKENS,
-      (j) => `let i${j} = start + ${j * WORKGROUP_SIZE}u + thread;
-    if (i${j} < u.tokens && indices[i${j}] == index) {
-      let word = ${(j * WORKGROUP_SIZE) / 32}u + thread / 32u;
+      (j) => `let i${j} = start + ${j * threads}u + thread;
+    if (i${j} < end && indices[i${j}] == index) {
+      let word = ${(j * threads) / 32}u + thread / 32u;
       atomicOr(&uses[word], 1u << (thread % 32u));
       atomicOr(&usedWords, 1u << word);
     }`,
@@ -114,7 +127,27 @@ var<workgroup> usedWords: atomic<u32>;`,
     }
     workgroupBarrier();
   }
-  if (at < ${count}u) { dtable[u32(index) * ${count}u + at] = sum; }`,
+  return sum;
+}`,
+    body: `
+  let row0 = workgroup / ${slices}u * ${ROWS}u;
+  let at = workgroup % ${slices}u * ${WORKGROUP_SIZE}u + thread;
+  let column = min(at, ${count - 1}u);
+  ${times(
+    ROWS,
+    (i) => `let row${i + 1} = min(row0 + ${i + 1}u, ${vocabularySize - 1}u);
+  let first${i} = first[row${i}];
+  let last${i} = last[row${i}];`,
+  )}
+  ${times(
+    ROWS,
+    (i) => `if (row0 + ${i}u < ${vocabularySize}u) {
+    var sum = ${type}();
+    if (first${i} == last${i}) { sum = dy[u32(first${i}) * ${count}u + column]; }
+    else if (last${i} >= 0) { sum = sumOfUses(i32(row${i}), u32(first${i}), u32(last${i}) + 1u, column); }
+    if (at < ${count}u) { dtable[row${i} * ${count}u + at] = sum; }
+  }`,
+  )}`,
   };
 });
 
@@ -129,8 +162,12 @@ export const embedding = webgpuKernel(Embedding, (gpu, { table, indices }) => {
 export const embeddingGrad = webgpuKernel(EmbeddingGrad, (gpu, { dy, indices }, { vocabularySize }) => {
   const [tokens, columns] = asRows(dy.shape);
   const dtable = gpu.output([vocabularySize, columns]);
-  runElementwise(gpu, clearProgram, {}, { dtable });
-  const workgroups = tokens * slicesOf(columns);
-  gpu.run(embeddingGradProgram, { vocabularySize, columns }, { dy, indices, dtable }, { tokens }, workgroups);
+  const [first, last] = [gpu.output([vocabularySize], 'int32'), gpu.output([vocabularySize], 'int32')];
+  gpu.run(clearUsesProgram, {}, { first, last }, { vocabularySize }, Math.ceil(vocabularySize / WORKGROUP_SIZE));
+  const uses = { indices, first, last };
+  gpu.run(usesProgram, { vocabularySize }, uses, { tokens }, Math.ceil(tokens / WORKGROUP_SIZE));
+  const workgroups = Math.ceil(vocabularySize / ROWS) * gradThreads(columns).slices;
+  gpu.run(embeddingGradProgram, { vocabularySize, columns }, { dy, ...uses, dtable }, {}, workgroups);
+  gpu.release(first, last);
   return { dtable };
 });

@@ -2,10 +2,13 @@ import { type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { ExpertRows } from '../matmul/experts.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
+import { times } from '../wgsl/elements.js';
 
 const WORKGROUP_SIZE = 256;
 /** Choices that a workgroup sorts, a workgroup's threads of them at a time. */
 const BLOCK = 4 * WORKGROUP_SIZE;
+/** Numbers that are read together. */
+const IN_FLIGHT = 8;
 /** What an expert needs of a workgroup's memory: four numbers. */
 const EXPERT_BYTES = 16;
 
@@ -53,10 +56,13 @@ var<workgroup> chosen: array<i32, ${WORKGROUP_SIZE}>;`,
   for (var expert = thread; expert < ${experts}u; expert += ${WORKGROUP_SIZE}u) {
     var before = 0u;
     var total = 0u;
-    for (var block = 0u; block < u.blocks; block++) {
-      let count = u32(counts[block * ${experts}u + expert]);
-      before += select(0u, count, block < workgroup);
-      total += count;
+    for (var first = 0u; first < u.blocks; first += ${IN_FLIGHT}u) {
+      ${times(IN_FLIGHT, (i) => `let count${i} = u32(counts[min(first + ${i}u, u.blocks - 1u) * ${experts}u + expert]);`)}
+      ${times(
+        IN_FLIGHT,
+        (i) => `before += select(0u, count${i}, first + ${i}u < workgroup);
+      total += select(0u, count${i}, first + ${i}u < u.blocks);`,
+      )}
     }
     totals[expert] = total;
     atomicStore(&next[expert], before);
@@ -102,7 +108,9 @@ var<workgroup> chosen: array<i32, ${WORKGROUP_SIZE}>;`,
     workgroupBarrier();
     if (isChoice) {
       var place = atomicLoad(&next[expert]);
-      for (var earlier = 0u; earlier < thread; earlier++) { place += u32(chosen[earlier] == expert); }
+      for (var earlier = 0u; earlier < thread; earlier += ${IN_FLIGHT}u) {
+        ${times(IN_FLIGHT, (i) => `place += u32((chosen[earlier + ${i}u] == expert) & (earlier + ${i}u < thread));`)}
+      }
       order[place] = i32(choice);
     }
     workgroupBarrier();

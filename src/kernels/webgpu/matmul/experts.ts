@@ -35,8 +35,8 @@ const expertMatmulProgram = defineProgram('expertMatmul', (spec: ExpertSpec) => 
   const { perRow, vectors, gated } = spec;
   const tile = TILES[spec.tile]!;
   const product = new TileProduct(spec, {
-    a: { row: (index) => `aRows[${index}]` },
-    ...(gated && { b: gateUpRows(tile, 'u.n', 'after') }),
+    a: { row: (first, past) => `aRows[${first} + ${past}u]` },
+    ...(gated && { b: gateUpRows(tile, 'u.n', spec.b.exact, 'after') }),
   });
   const type = vectors ? 'vec4f' : 'f32';
   const store = (sums: readonly string[]) => {
@@ -119,17 +119,17 @@ export function expertMatmul(gpu: Gpu, { rows, tile: number, n, k, a, perRow, b,
   const tile = TILES[number]!;
   const vectors = n % 4 === 0;
   const bStride = layout === 'kInner' ? k : n;
+  const columns = gated ? 2 * n : n;
   const spec = {
     tile: number,
     a: operandSpec({ layout: 'kInner', stride: k }, true),
-    b: operandSpec({ layout, stride: bStride }, n % tile.columns === 0),
+    b: operandSpec({ layout, stride: bStride }, columns % tile.columns === 0),
     kTail: k % tile.depth !== 0,
     perRow,
     vectors,
     gated: gated ? { vectors, keeps: gated.gate !== undefined } : (false as const),
   };
   const bUnit = unitOf(spec.b.vectors);
-  const columns = gated ? 2 * n : n;
   const uniforms = {
     n,
     k,

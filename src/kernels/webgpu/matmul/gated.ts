@@ -18,13 +18,19 @@ export const isForPairs = ({ threadColumns }: Tile) => threadColumns % 8 === 0;
  * by side: a thread's quads are gate's and up's of the same columns by turns, so that it has both in registers.
  *
  * @param columns WGSL of how many columns gate has, and up.
+ * @param exact Whether tiles cover them exactly.
  * @param up Where up's weight is: in a buffer of its own, or in that of gate, after it.
  */
-export function gateUpRows({ laneColumns }: Tile, columns: string, up: 'apart' | 'after'): OperandRows {
+export function gateUpRows({ laneColumns }: Tile, columns: string, exact: boolean, up: 'apart' | 'after'): OperandRows {
   const turn = 4 * laneColumns;
-  const ofEither = (row: string) => `min(${row} / ${2 * turn}u * ${turn}u + ${row} % ${turn}u, ${columns} - 1u)`;
   const isUp = (row: string) => `${row} / ${turn}u % 2u`;
-  if (up === 'after') return { row: (row) => `(${ofEither(row)} + ${isUp(row)} * ${columns})` };
+  const ofEither = (first: string, past: number) => {
+    const row = `${first} / ${2 * turn}u * ${turn}u + ${first} % ${turn}u + ${past}u`;
+    return exact ? `(${row})` : `min(${row}, ${columns} - 1u)`;
+  };
+  if (up === 'after') {
+    return { row: (first, past) => `(${ofEither(first, past)} + ${isUp(first)} * ${columns})` };
+  }
   return { row: ofEither, other: { buffer: 'up', holds: (quad) => `${isUp(`(${quad} * 4u)`)} == 1u` } };
 }
 
@@ -71,7 +77,7 @@ export const gatedWrites = ({ vectors, keeps }: GatedStore) => ({
 /** gate = a · gateWeightᵀ, up = a · upWeightᵀ and y = silu(gate · gateMultiplier) · up · downMultiplier. */
 const gatedProgram = defineProgram('gatedMatmul', (spec: ProductSpec & GatedStore) => {
   const tile = TILES[spec.tile]!;
-  const product = new TileProduct(spec, { b: gateUpRows(tile, 'u.n', 'apart') });
+  const product = new TileProduct(spec, { b: gateUpRows(tile, 'u.n', spec.b.exact, 'apart') });
   return {
     workgroupSize: product.workgroupSize,
     reads: { ...product.reads, up: product.reads.b },
@@ -121,7 +127,7 @@ export function gatedMatmul(gpu: Gpu, { m, n, k, a, gateWeight, upWeight, y, gat
   const spec = {
     tile: number,
     a: operandSpec(operand, m % tile.rows === 0),
-    b: operandSpec(operand, false),
+    b: operandSpec(operand, (2 * n) % tile.columns === 0),
     kTail: k % tile.depth !== 0,
     vectors,
     keeps: gate !== undefined,

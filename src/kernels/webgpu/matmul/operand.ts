@@ -17,8 +17,11 @@ export interface OperandSpec {
 
 /** Where the rows of an operand lie that are not in order, in WGSL. */
 export interface OperandRows {
-  /** The row in memory of a row or column of C (`kInner`), or of a term (`kOuter`). It has to be there. */
-  row(index: string): string;
+  /**
+   * The row in memory of the row or column of C that is `past` after `first`, a multiple of four (`kInner`), or of the term
+   * `first` (`kOuter`). It has to be there.
+   */
+  row(first: string, past: number): string;
   /** The buffer of some rows, and for which quads of them it takes the place of the operand's own. */
   readonly other?: { readonly buffer: string; holds(quad: string): string };
 }
@@ -92,8 +95,8 @@ export class OperandLoader {
       if (this.spec.layout === 'kOuter') return `fetch${register} = ${this.load(name, `(${k} + ${depth})`, place)};`;
       const lines = (buffer: string) =>
         times(4, (q) => {
-          const outer = `(${name}Start + ${quad} * 4u + ${q}u)`;
-          return `fetch${register + q} = ${this.load(buffer, `(${k} + ${depth} * 4u)`, outer)};`;
+          const first = `(${name}Start + ${quad} * 4u)`;
+          return `fetch${register + q} = ${this.load(buffer, `(${k} + ${depth} * 4u)`, first, q)};`;
         });
       return other ? `if (${other.holds(place)}) { ${lines(other.buffer)} } else { ${lines(name)} }` : lines(name);
     });
@@ -131,10 +134,10 @@ export class OperandLoader {
    * Four neighbours in memory. Rows and columns beyond C are clamped: what they give is never stored. Terms beyond the sum
    * are zero.
    */
-  private load(buffer: string, k: string, outer: string): string {
+  private load(buffer: string, k: string, outer: string, past = 0): string {
     const { name, spec } = this;
     const kInner = spec.layout === 'kInner';
-    const row = `${buffer}[${name}Offset + ${this.rows.row(kInner ? outer : k)} * ${name}Stride`;
+    const row = `${buffer}[${name}Offset + ${this.rows.row(kInner ? outer : k, past)} * ${name}Stride`;
     const ifTerm = (value: string, term: string, zero: string) =>
       this.kTail ? `select(${zero}, ${value}, ${term} < kEnd)` : value;
     if (spec.vectors) {
@@ -152,7 +155,10 @@ export class OperandLoader {
 
 /** Rows as they lie in memory. */
 const inOrder = (name: string, { layout, exact }: OperandSpec): OperandRows => ({
-  row: (index) => (layout === 'kOuter' || exact ? index : `min(${index}, ${name}Extent - 1u)`),
+  row: (first, past) => {
+    if (layout === 'kOuter') return first;
+    return exact ? `(${first} + ${past}u)` : `min(${first} + ${past}u, ${name}Extent - 1u)`;
+  },
 });
 
 const exclusiveOr = (value: string, constant: number) => (constant ? `${value} ^ ${constant}u` : value);

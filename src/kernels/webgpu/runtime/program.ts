@@ -1,4 +1,4 @@
-export type StorageType = 'f32' | 'vec4f' | 'i32';
+export type StorageType = 'f32' | 'vec4f' | 'i32' | 'atomic<i32>';
 export type UniformType = 'f32' | 'u32' | 'i32';
 
 /** One WGSL kernel, as data. */

@@ -90,13 +90,14 @@ export class Row {
     this.lanes = lanes;
     this.workgroupSize = Math.max(lanes, PACKED_WORKGROUP);
     this.rowsPerWorkgroup = this.workgroupSize / lanes;
-    this.uniforms = this.isPacked ? { rows: 'u32' } : {};
+    this.uniforms = this.isShared ? { rows: 'u32' } : {};
     this.perThread = Math.ceil(this.count / lanes);
     // Loads that are written out are under way together, which a loop's are not.
     this.inRegisters = this.perThread <= (streamed ? elements : registers);
   }
 
-  private get isPacked(): boolean {
+  /** Whether rows share a workgroup. */
+  get isShared(): boolean {
     return this.rowsPerWorkgroup > 1;
   }
 
@@ -105,7 +106,7 @@ export class Row {
    * and `base`, its first element. Threads beyond the last row read that row, and visit no element.
    */
   begin(group = 'workgroup', first = '0u'): string {
-    if (!this.isPacked) return `let row = ${first} + ${group}; let base = row * ${this.stride}u;`;
+    if (!this.isShared) return `let row = ${first} + ${group}; let base = row * ${this.stride}u;`;
     return `
   let place = thread % ${this.lanes}u;
   let isRow = ${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u < u.rows;
@@ -133,7 +134,7 @@ export class Row {
 
   /** WGSL of whether the thread is the one that stores what is one number for its row. */
   get isFirst(): string {
-    return this.isPacked ? '(place == 0u && isRow)' : '(thread == 0u)';
+    return this.isShared ? '(place == 0u && isRow)' : '(thread == 0u)';
   }
 
   /**
@@ -141,7 +142,7 @@ export class Row {
    * It stands after `begin`; what is stored where `isFirst` must then be stored where `isWorked`, too.
    */
   skip(condition: string, otherwise: string): string {
-    if (!this.isPacked) return `let isWorked = true; if (${condition}) { ${otherwise} return; }`;
+    if (!this.isShared) return `let isWorked = true; if (${condition}) { ${otherwise} return; }`;
     return `let isWorked = !(${condition}); if (!isWorked) { ${otherwise} }`;
   }
 
@@ -194,7 +195,7 @@ export class Row {
     }
     const start = this.times((i) => `var ${name}Sum${i} = ${this.type}();`);
     const add: ColumnSums['add'] = (value, _, i) => `${name}Sum${i} += ${value};`;
-    if (!this.isPacked) {
+    if (!this.isShared) {
       const store = this.times((i) => this.guarded(i, (element) => `${at(element)} = ${name}Sum${i};`));
       return { declarations: '', start, add, store };
     }
@@ -225,8 +226,8 @@ export class Row {
    */
   hold(sources: Sources): string {
     if (!this.inRegisters) return '';
-    const place = this.isPacked ? `let heldPlace = thread % ${this.lanes}u;` : '';
-    return `${place}\n${this.loads(sources, this.isPacked ? 'heldPlace' : 'thread')}`;
+    const place = this.isShared ? `let heldPlace = thread % ${this.lanes}u;` : '';
+    return `${place}\n${this.loads(sources, this.isShared ? 'heldPlace' : 'thread')}`;
   }
 
   /**
@@ -250,7 +251,7 @@ export class Row {
       const text = typeof source === 'string' ? source : isFirst ? source.first : source.again;
       return `let ${name} = ${text.replaceAll('@', 'at')};`;
     });
-    const end = this.isPacked ? 'end' : `${this.count}u`;
+    const end = this.isShared ? 'end' : `${this.count}u`;
     return `for (var at = ${this.place}; at < ${end}; at += ${this.lanes}u) {\n${loads.join('\n')}\n${visit(values(''), 'at', 0)}\n}`;
   }
 
@@ -286,7 +287,7 @@ export class Row {
 
   /** WGSL of a thread's place in its row. */
   private get place(): string {
-    return this.isPacked ? 'place' : 'thread';
+    return this.isShared ? 'place' : 'thread';
   }
 
   private element(i: number, place: string): string {
@@ -295,7 +296,7 @@ export class Row {
 
   private guarded(i: number, inside: (at: string) => string): string {
     const at = this.element(i, this.place);
-    if (this.isPacked) return `if (${at} < end) { ${inside(at)} }`;
+    if (this.isShared) return `if (${at} < end) { ${inside(at)} }`;
     const isWhole = (i + 1) * this.lanes <= this.count;
     return isWhole ? `{ ${inside(at)} }` : `if (${at} < ${this.count}u) { ${inside(at)} }`;
   }
