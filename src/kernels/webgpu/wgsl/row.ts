@@ -82,7 +82,7 @@ export class Row {
     this.streamed = streamed;
     const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
     const usual = Math.min(streamed ? STREAMING_WORKGROUP : USUAL_WORKGROUP, largest);
-    const registers = (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs;
+    const registers = Math.max(1, (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs);
     const elements = Math.min(USUAL_ELEMENTS[type], registers);
     let lanes = 1;
     while (lanes < usual && lanes * elements < this.count) lanes *= 2;
