@@ -18,8 +18,8 @@ export interface SwigluMlpAttrs extends SwigluAttrs {
 }
 const keepsGateUp = ({ keepGateUp }: SwigluMlpAttrs) => keepGateUp === true;
 /**
- * y [..., H] = hidden · downWeightᵀ, where hidden [..., I] = silu(gate · gateMultiplier) · up · downMultiplier,
- * gate [..., I] = x · gateWeightᵀ and up [..., I] = x · upWeightᵀ.
+ * y [..., H] = hidden · downWeightᵀ, where hidden [..., I] = silu(gate) · up, gate [..., I] = x · gateWeightᵀ · gateMultiplier and
+ * up [..., I] = x · upWeightᵀ · downMultiplier.
  */
 export const SwigluMlp = contract<SwigluMlpInputs, SwigluMlpAttrs>()('LigerSwigluMlp', ['y'], {
   gate: keepsGateUp,

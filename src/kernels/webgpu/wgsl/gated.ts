@@ -12,3 +12,13 @@ export const gatedFormulas = (activation: WgslFunction) => ({
   dgate: `dy * up * ${activation}Slope(gate * u.gateMultiplier) * (u.gateMultiplier * u.downMultiplier)`,
   dup: `dy * ${activation}(gate * u.gateMultiplier) * u.downMultiplier`,
 });
+
+/**
+ * The same where `gate` and `up` are multiplied already: y = activation(gate) · up, and the slopes of what they were before,
+ * dgate = dy · up · activation'(gate) · gateMultiplier and dup = dy · activation(gate) · downMultiplier.
+ */
+export const scaledGatedFormulas = (activation: WgslFunction) => ({
+  y: `${activation}(gate) * up`,
+  dgate: `dy * up * ${activation}Slope(gate) * u.gateMultiplier`,
+  dup: `dy * ${activation}(gate) * u.downMultiplier`,
+});
