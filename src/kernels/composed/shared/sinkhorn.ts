@@ -1,0 +1,41 @@
+import { add, div, mul, softmax, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
+
+/** How Sinkhorn's iteration runs. */
+export interface SinkhornOptions {
+  readonly tmax: number;
+  readonly sinkhornEpsilon: number;
+}
+
+/** A division of matrices by their sums along an axis. */
+interface Division {
+  readonly axis: 1 | 2;
+  readonly divisor: Tensor;
+  readonly quotient: Tensor;
+}
+
+/** softmax(logits [tokens, HC, HC]), and the divisions after it: by columns, then tmax − 1 times by rows and by columns. */
+function divisions(logits: Tensor, { tmax, sinkhornEpsilon }: SinkhornOptions) {
+  const weights = softmax(logits);
+  const steps: Division[] = [];
+  let quotient = add(weights, sinkhornEpsilon);
+  for (let step = 1; step < 2 * tmax; step++) {
+    const axis = step % 2 === 1 ? 1 : 2;
+    const divisor = add(sum(quotient, axis, true), sinkhornEpsilon);
+    quotient = div(quotient, divisor);
+    steps.push({ axis, divisor, quotient });
+  }
+  return { weights, steps, quotient };
+}
+
+/** Nearly doubly stochastic matrices of logits [tokens, HC, HC]. */
+export const sinkhorn = (logits: Tensor, options: SinkhornOptions): Tensor => divisions(logits, options).quotient;
+
+/** The gradient of the logits. A quotient q = m / (Σ m + epsilon) has dm = (dq − Σ dq · q) / (Σ m + epsilon). */
+export function sinkhornGrad(dy: Tensor, logits: Tensor, options: SinkhornOptions): Tensor {
+  const { weights, steps } = divisions(logits, options);
+  const slopes = steps.reduceRight(
+    (dq, { axis, divisor, quotient }) => div(sub(dq, sum(mul(dq, quotient), axis, true)), divisor),
+    dy,
+  );
+  return mul(weights, sub(slopes, sum(mul(slopes, weights), -1, true)));
+}
