@@ -16,7 +16,7 @@ export const mhcPostResGrad = composedKernel(MhcPostResGrad, ({ dy, x, fOut, hPo
   const slopes = asTokens(dy, streams, columns);
   return {
     dx: reshape(matMul(asTokens(hRes, streams, streams), slopes, true), x.shape),
-    dfOut: reshape(sum(mul(asTokens(hPost, streams, 1), slopes), 1), fOut.shape),
+    dfOut: reshape(matMul(asTokens(hPost, 1, streams), slopes), fOut.shape),
     dhPost: reshape(sum(mul(slopes, asTokens(fOut, 1, columns)), -1), hPost.shape),
     dhRes: reshape(matMul(slopes, asTokens(x, streams, columns), false, true), hRes.shape),
   };

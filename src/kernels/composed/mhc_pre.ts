@@ -1,4 +1,4 @@
-import { mul, reshape, sum } from '@tensorflow/tfjs-core';
+import { matMul, mul, reshape, sum } from '@tensorflow/tfjs-core';
 import { MhcPre, MhcPreGrad } from '../contracts/mhc_pre.js';
 import { mhcShape } from '../contracts/shared/mhc_shape.js';
 import { composedKernel } from './shared/composed_kernel.js';
@@ -6,7 +6,7 @@ import { asTokens } from './shared/tokens.js';
 
 export const mhcPre = composedKernel(MhcPre, ({ x, hPre }) => {
   const { leading, streams, columns } = mhcShape(x);
-  const y = sum(mul(asTokens(hPre, streams, 1), asTokens(x, streams, columns)), 1);
+  const y = matMul(asTokens(hPre, 1, streams), asTokens(x, streams, columns));
   return { y: reshape(y, [...leading, columns]) };
 });
 

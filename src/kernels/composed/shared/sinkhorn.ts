@@ -1,4 +1,5 @@
-import { add, div, mul, softmax, sub, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { add, div, mul, softmax, sub, type Tensor } from '@tensorflow/tfjs-core';
+import { sumsOf } from './tokens.js';
 
 /** How Sinkhorn's iteration runs. */
 export interface SinkhornOptions {
@@ -6,9 +7,9 @@ export interface SinkhornOptions {
   readonly sinkhornEpsilon: number;
 }
 
-/** A division of matrices by their sums along an axis. */
+/** A division of matrices by the sums of their rows or columns. */
 interface Division {
-  readonly axis: 1 | 2;
+  readonly along: 'rows' | 'columns';
   readonly divisor: Tensor;
   readonly quotient: Tensor;
 }
@@ -19,10 +20,10 @@ function divisions(logits: Tensor, { tmax, sinkhornEpsilon }: SinkhornOptions) {
   const steps: Division[] = [];
   let quotient = add(weights, sinkhornEpsilon);
   for (let step = 1; step < 2 * tmax; step++) {
-    const axis = step % 2 === 1 ? 1 : 2;
-    const divisor = add(sum(quotient, axis, true), sinkhornEpsilon);
+    const along = step % 2 === 1 ? 'columns' : 'rows';
+    const divisor = add(sumsOf(along, quotient), sinkhornEpsilon);
     quotient = div(quotient, divisor);
-    steps.push({ axis, divisor, quotient });
+    steps.push({ along, divisor, quotient });
   }
   return { weights, steps, quotient };
 }
@@ -34,8 +35,8 @@ export const sinkhorn = (logits: Tensor, options: SinkhornOptions): Tensor => di
 export function sinkhornGrad(dy: Tensor, logits: Tensor, options: SinkhornOptions): Tensor {
   const { weights, steps } = divisions(logits, options);
   const slopes = steps.reduceRight(
-    (dq, { axis, divisor, quotient }) => div(sub(dq, sum(mul(dq, quotient), axis, true)), divisor),
+    (dq, { along, divisor, quotient }) => div(sub(dq, sumsOf(along, mul(dq, quotient))), divisor),
     dy,
   );
-  return mul(weights, sub(slopes, sum(mul(slopes, weights), -1, true)));
+  return mul(weights, sub(slopes, sumsOf('rows', mul(slopes, weights))));
 }
