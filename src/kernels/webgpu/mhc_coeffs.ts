@@ -4,6 +4,7 @@ import { type MatmulOperand, matmul } from './matmul/matmul.js';
 import { featuresGradient } from './mhc_coeffs/features_gradient.js';
 import { gatesGradient, logit, pack } from './mhc_coeffs/gates.js';
 import { product } from './mhc_coeffs/product.js';
+import { quadsOf } from './mhc_coeffs/quads.js';
 import { Sinkhorn } from './mhc_coeffs/sinkhorn.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
@@ -30,12 +31,18 @@ interface CoefficientsSpec extends MhcCoeffsSpec {
 const coefficientsProgram = defineProgram('mhcCoeffs', ({ streams, features }: CoefficientsSpec) => {
   const columns = coefficientsOf(streams);
   const sinkhorn = new Sinkhorn(streams);
-  const z = (column: number) => `(mix${column} * gates[${column}u] + gates[${columns + column}u])`;
+  const ofColumns = quadsOf(columns);
+  const mix = (column: number) => `mix${Math.floor(column / 4)}.${'xyzw'[column % 4]}`;
+  const z = (column: number) => `(${mix(column)} * gates[${column}u] + gates[${columns + column}u])`;
+  const storeMix =
+    ofColumns.type === 'vec4f'
+      ? times(ofColumns.count, (i) => `mix[row * ${ofColumns.count}u + ${i}u] = mix${i};`)
+      : times(columns, (i) => `mix[row * ${columns}u + ${i}u] = ${mix(i)};`);
   return {
     workgroupSize: THREADS,
     rowsPerWorkgroup: THREADS,
-    reads: { products: 'f32', squares: 'f32', gates: 'f32' },
-    writes: { hPre: 'f32', hPost: 'f32', hRes: 'f32', mix: 'f32', rstd: 'f32' },
+    reads: { products: ofColumns.type, squares: 'f32', gates: 'f32' },
+    writes: { hPre: 'f32', hPost: 'f32', hRes: 'f32', mix: ofColumns.type, rstd: 'f32' },
     uniforms: {
       ...{ rows: 'u32', slices: 'u32', tmax: 'u32' },
       ...{ rmsEpsilon: 'f32', preEpsilon: 'f32', sinkhornEpsilon: 'f32', postMult: 'f32' },
@@ -45,15 +52,16 @@ const coefficientsProgram = defineProgram('mhcCoeffs', ({ streams, features }: C
   let row = workgroup * ${THREADS}u + thread;
   if (row >= u.rows) { return; }
   var square = 0.0;
-  ${times(columns, (i) => `var mix${i} = 0.0;`)}
+  ${times(ofColumns.count, (i) => `var mix${i} = vec4f();`)}
   for (var slice = 0u; slice < u.slices; slice++) {
     let at = slice * u.rows + row;
     square += squares[at];
-    ${times(columns, (i) => `mix${i} += products[at * ${columns}u + ${i}u];`)}
+    ${times(ofColumns.count, (i) => `mix${i} += ${ofColumns.at('products', 'at', `${i}u`)};`)}
   }
   let r = inverseSqrt(square / ${features}.0 + u.rmsEpsilon);
   rstd[row] = r;
-  ${times(columns, (i) => `mix${i} *= r; mix[row * ${columns}u + ${i}u] = mix${i};`)}
+  ${times(ofColumns.count, (i) => `mix${i} *= r;`)}
+  ${storeMix}
   ${times(
     streams,
     (i) => `hPre[row * ${streams}u + ${i}u] = sigmoid${z(i)} + u.preEpsilon;
