@@ -28,6 +28,15 @@ export { type GroupNormConfig, groupNorm } from './ops/group_norm.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
+export { type MhcCoeffsConfig, type MhcCoeffsResult, mhcCoeffs } from './ops/mhc_coeffs.js';
+export {
+  type MhcForwardConfig,
+  type MhcForwardResult,
+  type MhcForwardReturn,
+  mhcForward,
+} from './ops/mhc_forward.js';
+export { type MhcPostResConfig, mhcPostRes } from './ops/mhc_post_res.js';
+export { type MhcPreConfig, mhcPre } from './ops/mhc_pre.js';
 export { type ModulatedRmsNormConfig, modulatedRmsNorm } from './ops/modulated_rms_norm.js';
 export { type MultiTokenAttentionConfig, multiTokenAttention } from './ops/multi_token_attention.js';
 export { type PackedSwigluConfig, packedSwiglu } from './ops/packed_swiglu.js';

@@ -205,6 +205,8 @@ const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
   lr: ['learningRate'],
   maxgradnorm: ['clipNorm'],
   maxnorm: ['clipNorm'],
+  preeps: ['preEpsilon'],
+  rmseps: ['rmsEpsilon'],
   rmsnormeps: ['epsilon'],
 };
 

@@ -16,6 +16,7 @@ const SIZES: Readonly<Record<string, number>> = {
   ...{ B: 2, D: 4, 'D/2': 2, N: 1, R: 4, Hq: 4, Hk: 2 },
   ...{ C: 4, 'C/groups': 4, I: 4, '2I': 8, O: 6, rows: 2, columns: 2 },
   ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
+  ...{ HC: 2, HC·C: 8, 'HC²+2HC': 8 },
 };
 
 /** How an op is told which of its signatures is meant, where it has several: one config for each, in their order. */
@@ -26,6 +27,11 @@ const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   linear: [{}, { transposeWeight: true }],
   qwen2vlMrope: [{ mropeSection: [1, 1, 0] }],
   rope: [{}, { layout: 'bthd' }, { layout: 'thd' }, { layout: 'thd' }],
+};
+
+/** Ops that take a function between their tensors, as functions of the tensors and the config alone. */
+const WITH_FUNCTIONS: Readonly<Record<string, Op>> = {
+  mhcForward: (x, ...others) => ops.mhcForward!(x, (t: tf.Tensor) => t, ...others),
 };
 
 /** The shapes of an op's tensors, of which all agree. */
@@ -70,7 +76,7 @@ for (const { op, args, options } of Signature.all) {
     afterEach(() => tf.dispose(given));
 
     const call = (changed: Record<string, unknown>, changedConfig: unknown = config) =>
-      ops[op]!(...Object.values({ ...given, ...changed }), changedConfig);
+      (WITH_FUNCTIONS[op] ?? ops[op]!)(...Object.values({ ...given, ...changed }), changedConfig);
     /** The message is as expected, nothing is lost, and the next call works. */
     const refuses = (changed: Record<string, unknown>, changedConfig: unknown, message: string) => {
       expectError(() => call(changed, changedConfig), new RegExp(message));

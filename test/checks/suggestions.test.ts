@@ -1,4 +1,4 @@
-import { crossEntropy, fusedLinearCrossEntropy, layerNorm, rmsNorm, train } from '../../src/index.js';
+import { crossEntropy, fusedLinearCrossEntropy, layerNorm, mhcCoeffs, rmsNorm, train } from '../../src/index.js';
 import { expectError } from '../support/golden.js';
 
 describe('an unknown option', () => {
@@ -17,6 +17,9 @@ describe('an unknown option', () => {
     ['ceWeight', (config) => fusedLinearCrossEntropy(x, x, labels, config), "did you mean 'classWeight'?"],
     ['ce_weight', (config) => crossEntropy(x, labels, config), "did you mean 'weight'?"],
     ['ignore_index', (config) => crossEntropy(x, labels, config), "did you mean 'ignoreIndex'?"],
+    ['rms_eps', (config) => mhcCoeffs(x, x, [1, 1, 1], 1, 1, 1, config), "did you mean 'rmsEpsilon'?"],
+    ['pre_eps', (config) => mhcCoeffs(x, x, [1, 1, 1], 1, 1, 1, config), "did you mean 'preEpsilon'?"],
+    ['sinkhorn_eps', (config) => mhcCoeffs(x, x, [1, 1, 1], 1, 1, 1, config), "did you mean 'sinkhornEpsilon'?"],
     ['lr', (config) => rmsNorm(x, undefined, config), 'the options are epsilon, offset'],
   ];
   for (const [option, call, answer] of calls) {

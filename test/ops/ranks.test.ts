@@ -82,6 +82,34 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  mhcCoeffs: {
+    shapes: (leading) => [[...leading, 2, C], [2 * C, 8], [8], [], [], []],
+    run: ([x, phi, b, alphaPre, alphaPost, alphaRes], leading) => {
+      const { hPre, hPost, hRes } = liger.mhcCoeffs(x!, phi!, b!, alphaPre!, alphaPost!, alphaRes!);
+      return tf.concat([hPre, hPost, tf.reshape(hRes, [...leading, 4])], -1);
+    },
+  },
+  mhcForward: {
+    shapes: (leading) => [[...leading, 2, C], [2 * C, 8], [8], [], [], []],
+    run: ([x, phi, b, alphaPre, alphaPost, alphaRes]) =>
+      liger.mhcForward(x!, (t) => liger.softmax(t), phi!, b!, alphaPre!, alphaPost!, alphaRes!),
+  },
+  mhcPostRes: {
+    shapes: (leading) => [
+      [...leading, 2, C],
+      [...leading, C],
+      [...leading, 2],
+      [...leading, 2, 2],
+    ],
+    run: ([x, fOut, hPost, hRes]) => liger.mhcPostRes(x!, fOut!, hPost!, hRes!),
+  },
+  mhcPre: {
+    shapes: (leading) => [
+      [...leading, 2, C],
+      [...leading, 2],
+    ],
+    run: ([x, hPre]) => liger.mhcPre(x!, hPre!),
+  },
   modulatedRmsNorm: {
     shapes: (leading) => [[...leading, C], [...leading, C], [C], [...leading, C]],
     run: ([x, scale, gamma, shift]) => liger.modulatedRmsNorm(x!, scale!, { gamma, shift }),

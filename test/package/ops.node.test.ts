@@ -11,11 +11,15 @@ const nameOf = (file: string) =>
 /** Ops without reference cases, and why. */
 const WITHOUT_CASES: Record<string, string> = {
   linear: 'its spec computes them in float64',
+  mhcForward: 'its spec compares it with the ops that it is made of',
   packedSwiglu: 'its spec compares it with swiglu',
 };
 
-/** Ops that run another's kernels. */
-const BY_KERNELS_OF: Record<string, string> = { fusedNeighborhoodAttention: 'flashAttention' };
+/** Ops that run others' kernels. */
+const BY_KERNELS_OF: Record<string, string> = {
+  fusedNeighborhoodAttention: 'flashAttention',
+  mhcForward: 'mhcCoeffs, mhcPre and mhcPostRes',
+};
 
 const KERNEL_FOLDERS = ['src/gradients', 'src/kernels/composed', 'src/kernels/contracts', 'src/kernels/webgpu'];
 

@@ -37,6 +37,13 @@ if (backendName === 'webgpu') {
       );
     });
 
+    it('has no more threads than elements, however many rows are read together', () => {
+      for (const streamed of [false, true]) {
+        const row = new Row(gpu(), 128, { inputs: 9, streamed });
+        expect(row.workgroupSize / row.rowsPerWorkgroup).to.equal(row.count);
+      }
+    });
+
     it('gives short rows a workgroup together, and long ones one to themselves', () => {
       expect(new Row(gpu(), 64).rowsPerWorkgroup).to.equal(64);
       expect(new Row(gpu(), 10).rowsPerWorkgroup).to.equal(128);

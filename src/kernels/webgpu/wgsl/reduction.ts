@@ -76,6 +76,16 @@ ${exchanges}
 }`;
 }
 
+/** WGSL that gives the variables `names` their sums over threads, by the function `reduce` of vec4s: four at a time. */
+export function reduceByFours(names: readonly string[], reduce: string): string {
+  return times(Math.ceil(names.length / 4), (four) => {
+    const some = names.slice(4 * four, 4 * four + 4);
+    const components = Array.from({ length: 4 }, (_, i) => some[i] ?? '0.0');
+    const assignments = some.map((name, i) => `${name} = four${four}.${'xyzw'[i]};`);
+    return `let four${four} = ${reduce}(vec4f(${components.join(', ')}));\n${assignments.join('\n')}`;
+  });
+}
+
 /** The sum over every `columns`-th thread of a workgroup, a power of two, in shared memory. The first `columns` threads get it. */
 export function columnReduction(
   workgroupSize: number,

@@ -85,8 +85,10 @@ export class Row {
     const registers = Math.max(1, (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs);
     const elements = Math.min(USUAL_ELEMENTS[type], registers);
     let lanes = 1;
-    while (lanes < usual && lanes * elements < this.count) lanes *= 2;
-    while (lanes < largest && !streamed && lanes * registers < this.count) lanes *= 2;
+    // Of many rows that are read together not even one element fits: more threads than elements would idle all the same.
+    const most = (threads: number) => Math.min(threads, this.count);
+    while (lanes < most(usual) && lanes * elements < this.count) lanes *= 2;
+    while (lanes < most(largest) && !streamed && lanes * registers < this.count) lanes *= 2;
     this.lanes = lanes;
     this.workgroupSize = Math.max(lanes, PACKED_WORKGROUP);
     this.rowsPerWorkgroup = this.workgroupSize / lanes;
