@@ -49,10 +49,7 @@ module.exports = {
     only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
     // An op's kernels are made of what is shared, and of no other op's.
     only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [
-<<<<<<< HEAD
-      'kernels/webgpu/(shared|matmul|attention|fused_moe|multi_token_attention|runtime|wgsl)/',
-=======
-      'kernels/webgpu/(shared|matmul|attention|mhc_coeffs|multi_token_attention|runtime|wgsl)/',
+      'kernels/webgpu/(shared|matmul|attention|fused_moe|mhc_coeffs|multi_token_attention|runtime|wgsl)/',
       contracts,
     ]),
     only('batches', 'batches/', ['batches/', 'checks/']),
