@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { fusedMoe } from '../../src/index.js';
+import { fusedMoe, swigluMlp } from '../../src/index.js';
 import { FusedMoe, FusedMoeGrad } from '../../src/kernels/contracts/fused_moe.js';
 import { describeAgainstComposed, itDifferentiatesByName, random, smallOddSize } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
@@ -47,18 +47,18 @@ describe('fusedMoe', () => {
   });
 
   const sizes = [
-    fc.constantFrom(1, 2, 3, 7, 33, 130, 521),
+    fc.constantFrom(1, 2, 3, 7, 33, 130),
     smallOddSize,
     smallOddSize,
-    fc.constantFrom(1, 2, 5, 8),
-    fc.constantFrom(1, 2, 3, 8),
+    fc.constantFrom(1, 2, 5),
+    fc.constantFrom(1, 2, 3, 5),
     fc.constantFrom(...(Object.keys(choices) as Choice[])),
   ] as const;
   describeAgainstComposed(
     FusedMoe,
     [...sizes],
     (...values) => ({ inputs: inputsOf(...values), attrs: { keepGateUp: values[0] % 2 === 1 } }),
-    { numRuns: 10 },
+    { numRuns: 6 },
   );
   describeAgainstComposed(
     FusedMoeGrad,
@@ -77,17 +77,27 @@ describe('fusedMoe', () => {
         wantsTopKWeights: (wanted & 8) !== 0,
       },
     }),
-    { numRuns: 10 },
+    { numRuns: 6 },
   );
 
-  describe('of more experts than a workgroup has threads, and of more choices than it sorts', () => {
-    const size = [fc.constant(700), fc.constant(4), fc.constant(4), fc.constant(300), fc.constant(2)] as const;
-    describeAgainstComposed(
-      FusedMoe,
-      [...size],
-      (...values) => ({ inputs: inputsOf(...values, 'by turns'), attrs: {} }),
-      { numRuns: 1 },
-    );
+  it('is one feed-forward block where experts are alike, of more experts than threads and choices than a block', async () => {
+    await expectNoLeak(async () => {
+      const [tokens, experts, k] = [700, 300, 2];
+      const { x, gateUpProj, downProj, topKIndex, topKWeights } = inputsOf(tokens, 4, 3, 1, 1, 'all the same');
+      const [y, expected] = tf.tidy(() => {
+        const index = indexOf('by turns', tokens, k, experts);
+        const weights = tf.concat([topKWeights, tf.mul(topKWeights, 2)], 1);
+        const each = (weight: tf.Tensor) => tf.tile(weight, [experts, 1, 1]);
+        const [gate, up] = tf.split(tf.squeeze(gateUpProj, [0]), 2, 0) as [tf.Tensor, tf.Tensor];
+        const block = swigluMlp(x, gate, up, tf.squeeze(downProj, [0]));
+        return [
+          fusedMoe(x, each(gateUpProj), each(downProj), index, weights),
+          tf.mul(block, tf.sum(weights, 1, true)),
+        ] as const;
+      });
+      await expectClose(y, expected, OUTPUT_TOLERANCE);
+      tf.dispose([x, gateUpProj, downProj, topKIndex, topKWeights, y, expected]);
+    });
   });
 
   it('gives a row of NaN for an index out of range, which adds nothing to the gradients', async () => {
