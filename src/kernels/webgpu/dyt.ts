@@ -2,67 +2,74 @@ import { Dyt, DytGrad } from '../contracts/dyt.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum, columnSums } from './shared/column_sum.js';
-import { wgslFunction } from './wgsl/activations.js';
+import { dyt as pointwise } from './wgsl/pointwise.js';
 import { workgroupReduction } from './wgsl/reduction.js';
 import { asRows, backwardWorkgroups, Row } from './wgsl/row.js';
 
 /** y = gamma · tanh(alpha · x) + beta. */
 const dytProgram = defineProgram('dyt', ({ columns, hasBeta }: { columns: number; hasBeta: boolean }, gpu) => {
   const row = new Row(gpu, columns);
+  const { y, declarations } = pointwise(row.type, { hasBeta });
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
     reads: { x: row.type, alpha: 'f32', gamma: row.type, ...(hasBeta && { beta: row.type }) },
     writes: { y: row.type },
     uniforms: row.uniforms,
-    declarations: wgslFunction('tanh', row.type),
+    declarations,
     body: `
   ${row.begin()}
-  let a = alpha[0];
+  let alpha = alpha[0];
   ${row.pass(
     { x: 'x[base + @]' },
-    ({ x }, at) => `y[base + ${at}] = gamma[${at}] * exactTanh(a * ${x})${hasBeta ? ` + beta[${at}]` : ''};`,
+    ({ x }, at) => `{
+      let x = ${x};
+      let gamma = gamma[${at}];
+      ${hasBeta ? `let beta = beta[${at}];` : ''}
+      y[base + ${at}] = ${y};
+    }`,
   )}`,
   };
 });
 
-/**
- * With z = alpha · x and dz = dy · gamma · tanh'(z): dx = dz · alpha, dalpha = Σ dz · x, dgamma = Σ dy · tanh(z) and
- * dbeta = Σ dy. A workgroup keeps its parts of the sums.
- */
+/** dx, and the sums of the other slopes over rows and of dalpha's over elements, too, of which a workgroup keeps its parts. */
 const dytGradProgram = defineProgram('dytGrad', ({ columns }: { columns: number }, gpu) => {
   const row = new Row(gpu, columns, { inputs: 2 });
   const [dgamma, dbeta] = [row.columnSums('dgamma'), row.columnSums('dbeta')];
   const gamma = 'gamma[@]';
+  const { common, slopes, declarations } = pointwise(row.type, { hasBeta: true });
   return {
     workgroupSize: row.workgroupSize,
     reads: { dy: row.type, x: row.type, alpha: 'f32', gamma: row.type },
     writes: { dx: row.type, dalpha: 'f32', dgamma: row.type, dbeta: row.type },
     uniforms: { rows: 'u32' },
     declarations:
-      wgslFunction('tanh', row.type) +
+      declarations +
       workgroupReduction(gpu, row.workgroupSize, 'workgroupSum') +
       dgamma.declarations +
       dbeta.declarations,
     body: `
-  let a = alpha[0];
-  var slopes = 0.0;
+  let alpha = alpha[0];
+  var dalphaSum = 0.0;
   ${dgamma.start}
   ${dbeta.start}
   ${row.hold({ gamma })}
   ${row.forEachGroup(
     row.pass(
       { dy: 'dy[base + @]', x: 'x[base + @]', gamma },
-      ({ dy, x, gamma }, at, i) => `
-      let t = tanhAndSlope(a * ${x});
-      let dz = ${dy} * ${gamma} * t.slope;
-      dx[base + ${at}] = dz * a;
-      slopes += ${row.dot('dz', x)};
-      ${dgamma.add(`${dy} * t.value`, at, i)}
-      ${dbeta.add(dy, at, i)}`,
+      ({ dy, x, gamma }, at, i) => `{
+      let dy = ${dy};
+      let x = ${x};
+      let gamma = ${gamma};
+      ${common}
+      dx[base + ${at}] = ${slopes.dx};
+      dalphaSum += ${row.sum(slopes.dalpha)};
+      ${dgamma.add(slopes.dgamma, at, i)}
+      ${dbeta.add(slopes.dbeta, at, i)}
+      }`,
     ),
   )}
-  let total = workgroupSum(slopes);
+  let total = workgroupSum(dalphaSum);
   if (thread == 0u) { dalpha[workgroup] = total; }
   ${dgamma.store}
   ${dbeta.store}`,

@@ -1,9 +1,8 @@
 import { PackedSwiglu, PackedSwigluGrad } from '../contracts/packed_swiglu.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
-import { wgslFunction } from './wgsl/activations.js';
 import { elementsOf, times } from './wgsl/elements.js';
-import { gatedFormulas, gatedUniforms } from './wgsl/gated.js';
+import { gated } from './wgsl/pointwise.js';
 import { asRows } from './wgsl/row.js';
 
 interface PackedSpec {
@@ -14,18 +13,17 @@ interface PackedSpec {
 const WORKGROUP_SIZE = 256;
 const PER_THREAD = 4;
 
-const { y, dgate, dup } = gatedFormulas('silu');
-
 /** The kernels of swiglu, where gate and up lie in halves of one row. */
 const definePacked = (name: string, backward: boolean) =>
   defineProgram(name, ({ width }: PackedSpec) => {
     const { type, count } = elementsOf(width);
+    const { y, common, slopes, uniforms, declarations } = gated('silu', type);
     return {
       workgroupSize: WORKGROUP_SIZE,
       reads: { ...(backward && { dy: type }), gateUp: type },
       writes: { [backward ? 'dgateUp' : 'y']: type },
-      uniforms: { count: 'u32', ...gatedUniforms },
-      declarations: wgslFunction('silu', type),
+      uniforms: { count: 'u32', ...uniforms },
+      declarations,
       // All loads come before the first store, so that they are under way together.
       body: `
   let last = u.count - 1u;
@@ -46,8 +44,9 @@ const definePacked = (name: string, backward: boolean) =>
     ${
       backward
         ? `let dy = dy${i};
-    dgateUp[gateAt${i}] = ${dgate};
-    dgateUp[gateAt${i} + ${count}u] = ${dup};`
+    ${common}
+    dgateUp[gateAt${i}] = ${slopes.dgate};
+    dgateUp[gateAt${i} + ${count}u] = ${slopes.dup};`
         : `y[at${i}] = ${y};`
     }
   }`,

@@ -1,8 +1,7 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
-import { wgslFunction } from '../wgsl/activations.js';
-import { gatedFormulas, gatedUniforms } from '../wgsl/gated.js';
+import { gated as gatedLinearUnit } from '../wgsl/pointwise.js';
 import { asRows, Row } from '../wgsl/row.js';
 
 interface GatedRowsSpec {
@@ -16,14 +15,14 @@ interface GatedRowsSpec {
  */
 const gatedRowsProgram = defineProgram('expertGatedGrad', ({ columns, experts }: GatedRowsSpec, gpu) => {
   const row = new Row(gpu, columns, { inputs: 3, streamed: true });
-  const { y, dgate, dup } = gatedFormulas('silu');
+  const { y, common, slopes, uniforms, declarations } = gatedLinearUnit('silu', row.type);
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
     reads: { dgated: row.type, gates: row.type, ups: row.type, index: 'i32', weights: 'f32' },
     writes: { dgateUp: row.type, weighted: row.type, dweights: 'f32' },
-    uniforms: { ...row.uniforms, ...gatedUniforms },
-    declarations: row.reduction('rowSum') + wgslFunction('silu', row.type),
+    uniforms: { ...row.uniforms, ...uniforms },
+    declarations: row.reduction('rowSum') + declarations,
     body: `
   ${row.begin()}
   let expert = index[row];
@@ -39,8 +38,9 @@ const gatedRowsProgram = defineProgram('expertGatedGrad', ({ columns, experts }:
     dweight += ${row.dot(values.slope, 'gated')};
     weighted[base + ${at}] = weight * gated;
     let dy = weight * ${values.slope};
-    dgateUp[2u * base + ${at}] = ${dgate};
-    dgateUp[2u * base + ${row.count}u + ${at}] = ${dup};`,
+    ${common}
+    dgateUp[2u * base + ${at}] = ${slopes.dgate};
+    dgateUp[2u * base + ${row.count}u + ${at}] = ${slopes.dup};`,
   )}
   let total = rowSum(dweight);
   if (${row.isFirst} && isWorked) { dweights[row] = total; }`,

@@ -1,9 +1,8 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
-import { wgslFunction } from '../wgsl/activations.js';
 import { range } from '../wgsl/elements.js';
-import { gatedUniforms } from '../wgsl/gated.js';
+import { gatedAfterMultipliers } from '../wgsl/pointwise.js';
 import { type GatedStore, gatedWrites, gateUpRows, storeGated } from './gated.js';
 import { type MatmulOperand, operandSpec } from './matmul.js';
 import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
@@ -39,6 +38,7 @@ const expertMatmulProgram = defineProgram('expertMatmul', (spec: ExpertSpec) => 
     ...(gated && { b: gateUpRows(tile, 'u.n', spec.b.exact, 'after') }),
   });
   const type = vectors ? 'vec4f' : 'f32';
+  const pointwise = gated ? gatedAfterMultipliers('silu', type) : undefined;
   const store = (sums: readonly string[]) => {
     if (gated) return storeGated(product, sums, gated, 'u.n');
     const stores = sums.map((sum, j) =>
@@ -63,11 +63,11 @@ const expertMatmulProgram = defineProgram('expertMatmul', (spec: ExpertSpec) => 
       bSize: 'u32',
       yStride: 'u32',
       tileCount: 'u32',
-      ...(gated && gatedUniforms),
+      ...pointwise?.uniforms,
     },
     declarations: `${product.declarations}
 var<workgroup> aRows: array<u32, ${tile.rows}>;
-${gated ? wgslFunction('silu', type) : ''}`,
+${pointwise?.declarations ?? ''}`,
     body: `
   let tileRows = u.tileCount;
   let tileColumns = (${gated ? '2u * ' : ''}u.n + ${tile.columns - 1}u) / ${tile.columns}u;

@@ -2,9 +2,8 @@ import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { SwigluAttrs } from '../../contracts/swiglu.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
-import { wgslFunction } from '../wgsl/activations.js';
 import { range } from '../wgsl/elements.js';
-import { gatedUniforms, scaledGatedFormulas } from '../wgsl/gated.js';
+import { gatedAfterMultipliers } from '../wgsl/pointwise.js';
 import { type MatmulOperand, operandSpec } from './matmul.js';
 import type { OperandRows } from './operand.js';
 import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
@@ -43,6 +42,7 @@ export function gateUpRows({ laneColumns }: Tile, columns: string, exact: boolea
  */
 export function storeGated(product: TileProduct, sums: readonly string[], spec: GatedStore, columns: string): string {
   const pairs = product.columnQuads / 2;
+  const { y } = gatedAfterMultipliers('silu', typeOf(spec.vectors));
   return range(pairs)
     .map((j) => {
       const [gate, up] = [sums[2 * j]!, sums[2 * j + 1]!];
@@ -54,7 +54,7 @@ export function storeGated(product: TileProduct, sums: readonly string[], spec: 
         let gate = ${of(gate)} * u.gateMultiplier;
         let up = ${of(up)} * u.downMultiplier;
         ${spec.keeps ? `gateOut[at + ${column}] = gate; upOut[at + ${column}] = up;` : ''}
-        y[at + ${column}] = ${scaledGatedFormulas('silu').y};
+        y[at + ${column}] = ${y};
       }`,
       )} }`;
     })
@@ -81,12 +81,13 @@ export const gatedWrites = ({ vectors, keeps }: GatedStore) => ({
 const gatedProgram = defineProgram('gatedMatmul', (spec: ProductSpec & GatedStore) => {
   const tile = TILES[spec.tile]!;
   const product = new TileProduct(spec, { b: gateUpRows(tile, 'u.n', spec.b.exact, 'apart') });
+  const { uniforms, declarations } = gatedAfterMultipliers('silu', typeOf(spec.vectors));
   return {
     workgroupSize: product.workgroupSize,
     reads: { ...product.reads, up: product.reads.b },
     writes: gatedWrites(spec),
-    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...gatedUniforms },
-    declarations: product.declarations + wgslFunction('silu', typeOf(spec.vectors)),
+    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...uniforms },
+    declarations: product.declarations + declarations,
     body: `
   let aExtent = u.m; let aStride = u.aStride; let bStride = u.bStride;
   let aOffset = 0u; let bOffset = 0u; let kStart = 0u; let kEnd = u.k;
@@ -147,13 +148,13 @@ const gatedGradProgram = defineProgram('gatedMatmulGrad', (spec: ProductSpec & {
   const tile = TILES[spec.tile]!;
   const product = new TileProduct(spec);
   const type = typeOf(spec.vectors);
-  const { y, dgate, dup } = scaledGatedFormulas('silu');
+  const { y, common, slopes, uniforms, declarations } = gatedAfterMultipliers('silu', type);
   return {
     workgroupSize: product.workgroupSize,
     reads: { ...product.reads, gateIn: type, upIn: type },
     writes: { dgate: type, dup: type, y: type },
-    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...gatedUniforms },
-    declarations: product.declarations + wgslFunction('silu', type),
+    uniforms: { m: 'u32', n: 'u32', k: 'u32', aStride: 'u32', bStride: 'u32', yStride: 'u32', ...uniforms },
+    declarations: product.declarations + declarations,
     body: `
   let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
   let aOffset = 0u; let bOffset = 0u; let kStart = 0u; let kEnd = u.k;
@@ -180,8 +181,9 @@ const gatedGradProgram = defineProgram('gatedMatmulGrad', (spec: ProductSpec & {
           let dy = ${of(sum)};
           let gate = gateIn[at];
           let up = upIn[at];
-          dgate[at] = ${dgate};
-          dup[at] = ${dup};
+          ${common}
+          dgate[at] = ${slopes.dgate};
+          dup[at] = ${slopes.dup};
           y[at] = ${y};
         }`,
               )} }`,

@@ -9,6 +9,8 @@ const PER_THREAD = 4;
 /** A kernel whose arrays, all of one size, are read and written element by element. */
 export interface Elementwise {
   readonly reads: readonly string[];
+  /** WGSL ahead of that of `writes`: what they have in common. */
+  readonly common?: string;
   /** WGSL of an element of each array that is written. The names of `reads` stand for their elements. */
   readonly writes: Readonly<Record<string, string>>;
   readonly uniforms?: Readonly<Record<string, UniformType>>;
@@ -30,7 +32,7 @@ export function defineElementwise<Spec extends object>(
 ): ProgramFamily<Spec & Elements> {
   return defineProgram(name, (spec) => {
     const { type } = spec;
-    const { reads, writes, uniforms, declarations } = build(spec, type);
+    const { reads, common = '', writes, uniforms, declarations } = build(spec, type);
     const arrays = (names: readonly string[]) => Object.fromEntries(names.map((array) => [array, type] as const));
     const lines = (names: readonly string[], line: (array: string) => string) => names.map(line).join(' ');
     return {
@@ -52,6 +54,7 @@ export function defineElementwise<Spec extends object>(
     PER_THREAD,
     (i) => `if (at${i} <= last) {
     ${lines(reads, (array) => `let ${array} = ${array}${i};`)}
+    ${common}
     ${lines(Object.keys(writes), (array) => `${array}[at${i}] = ${writes[array]};`)}
   }`,
   )}`,

@@ -3,7 +3,7 @@ import { type HeadLayout, type RotationShape, rotationShape } from '../../contra
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { times } from '../wgsl/elements.js';
-import { pairsIn, rotatedPair } from '../wgsl/rotation.js';
+import { pairsApart, pairsWithin, rotatedPair } from '../wgsl/rotation.js';
 
 const WORKGROUP_SIZE = 256;
 /** Heads that a thread rotates: all by the same cosines and sines, which it reads once. */
@@ -27,11 +27,18 @@ interface RotationSpec extends Rotation, Pick<RotationShape, 'queryHeads' | 'key
   perBatch: boolean;
 }
 
-/** A head as elements, vec4s where they fit: `half` pairs of them that turn, then `rest` that pass. */
-function headElements({ headSize, rotaryDim, sections = [0, 0, 0] }: RotationSpec) {
+/**
+ * A head as elements, vec4s where they fit: what `turning` threads turn, two elements each, or one that has whole pairs `within`, and
+ * then `rest` that pass.
+ */
+function headElements({ headSize, rotaryDim, sections = [0, 0, 0], interleaved = false }: RotationSpec) {
   const [half, rest] = [rotaryDim / 2, headSize - rotaryDim];
-  const width = [half, rest, ...sections].every((count) => count % 4 === 0) ? 4 : 1;
-  return { type: width === 4 ? 'vec4f' : 'f32', width, half: half / width, rest: rest / width } as const;
+  if (interleaved && headSize % 4 === 0 && rest === 0) {
+    return { type: 'vec4f', width: 4, within: true, turning: headSize / 4, rest: 0 } as const;
+  }
+  const width = [half, rest, ...sections].every((count) => count % 4 === 0) && !interleaved ? 4 : 1;
+  const type = width === 4 ? 'vec4f' : 'f32';
+  return { type, width, within: false, turning: half / width, rest: rest / width } as const;
 }
 
 /** Which row of cos and sin has the angles of `position`, and of `column`. */
@@ -47,13 +54,18 @@ const groupsOf = (heads: number) => Math.ceil(heads / HEADS);
 /** A workgroup takes 256 pairs, or elements that pass, of the rows of one batch, in `HEADS` heads of q or of k. */
 const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
   const { layout, queryHeads, keyHeads, transposed, interleaved = false } = spec;
-  const { type, width, half, rest } = headElements(spec);
+  const { type, width, within, turning, rest } = headElements(spec);
+  const angleType = within ? 'f32' : type;
   const queryGroups = groupsOf(queryHeads);
   const groups = queryGroups + groupsOf(keyHeads);
   const [y1, y2] = rotatedPair(transposed);
-  const pairs = pairsIn(type, interleaved);
+  const pairs = within ? pairsWithin : pairsApart;
   /** Where the first of two elements with pairs lies in a row, and how far the second is from it. */
-  const [place, apart] = interleaved ? ['column * 2u', 1] : ['column', half];
+  const [place, apart] = interleaved && !within ? ['column * 2u', 1] : ['column', turning];
+  const stride = (within ? 1 : 2) * turning + rest;
+  /** The angles of an element, from `first` on. */
+  const angles = (table: string, first: string) =>
+    within ? `vec2f(${table}[${first} * 2u], ${table}[${first} * 2u + 1u])` : `${table}[${first}]`;
 
   /** The row of a head, of `heads`. */
   const rowOf = (head: string, heads: number) =>
@@ -67,7 +79,7 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
     return `
     ${times(
       together,
-      (i) => `let at${i} = (${rowOf(`min(first + ${i}u, ${heads - 1}u)`, heads)}) * ${2 * half + rest}u + ${place};
+      (i) => `let at${i} = (${rowOf(`min(first + ${i}u, ${heads - 1}u)`, heads)}) * ${stride}u + ${place};
     ${read(i)}`,
     )}
     ${times(
@@ -82,20 +94,20 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
     forHeads(
       heads,
       (i) => `let low${i} = ${x}[at${i}];
-    let high${i} = ${x}[at${i} + ${apart}u];`,
+    ${within ? '' : `let high${i} = ${x}[at${i} + ${apart}u];`}`,
       (i) => `let x1 = ${pairs.first(`low${i}`, `high${i}`)};
       let x2 = ${pairs.second(`low${i}`, `high${i}`)};
       let y1 = ${y1};
       let y2 = ${y2};
       ${y}[at${i}] = ${pairs.low('y1', 'y2')};
-      ${y}[at${i} + ${apart}u] = ${pairs.high('y1', 'y2')};`,
+      ${within ? '' : `${y}[at${i} + ${apart}u] = ${pairs.high('y1', 'y2')};`}`,
     );
 
   const pass = (x: string, y: string, heads: number) =>
     forHeads(
       heads,
-      (i) => `let x${i} = ${x}[at${i} + ${half}u];`,
-      (i) => `${y}[at${i} + ${half}u] = x${i};`,
+      (i) => `let x${i} = ${x}[at${i} + ${turning}u];`,
+      (i) => `${y}[at${i} + ${turning}u] = x${i};`,
     );
 
   const eachTensor = (visit: (x: string, y: string, heads: number) => string) => `
@@ -109,7 +121,7 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
 
   return {
     workgroupSize: WORKGROUP_SIZE,
-    reads: { q: type, k: type, cos: type, sin: type },
+    reads: { q: type, k: type, cos: angleType, sin: angleType },
     writes: { rotatedQ: type, rotatedK: type },
     uniforms: { batches: 'u32', length: 'u32', tiles: 'u32' },
     body: `
@@ -117,15 +129,15 @@ const rotationProgram = defineProgram('rotation', (spec: RotationSpec) => {
   let tile = workgroup / ${groups}u % u.tiles;
   let batch = workgroup / ${groups}u / u.tiles;
   let element = tile * ${WORKGROUP_SIZE}u + thread;
-  let position = element / ${half + rest}u;
+  let position = element / ${turning + rest}u;
   if (position >= u.length) { return; }
-  let column = element % ${half + rest}u;
-  ${rest > 0 ? `if (column >= ${half}u) { ${eachTensor(pass)} return; }` : ''}
-  let angle = (${angleRow(spec, width)}) * ${interleaved ? half : 2 * half}u + column;
-  let cos1 = cos[angle];
-  let sin1 = sin[angle];
-  let cos2 = ${interleaved ? 'cos1' : `cos[angle + ${half}u]`};
-  let sin2 = ${interleaved ? 'sin1' : `sin[angle + ${half}u]`};
+  let column = element % ${turning + rest}u;
+  ${rest > 0 ? `if (column >= ${turning}u) { ${eachTensor(pass)} return; }` : ''}
+  let angle = (${angleRow(spec, width)}) * ${interleaved ? turning : 2 * turning}u + column;
+  let cos1 = ${angles('cos', 'angle')};
+  let sin1 = ${angles('sin', 'angle')};
+  let cos2 = ${interleaved ? 'cos1' : `cos[angle + ${turning}u]`};
+  let sin2 = ${interleaved ? 'sin1' : `sin[angle + ${turning}u]`};
   ${eachTensor(turn)}`,
   };
 });
@@ -145,8 +157,8 @@ export function rotate(gpu: Gpu, { q, k, cos, sin }: RotationInputs, rotation: R
   const perBatch = cos.shape.length > 2 && cos.shape[0] !== 1;
   const rotaryDim = cos.shape.at(-1)! * (rotation.interleaved ? 2 : 1);
   const spec = { ...sizes, ...rotation, rotaryDim, perBatch };
-  const { half, rest } = headElements(spec);
-  const tiles = Math.ceil((length * (half + rest)) / WORKGROUP_SIZE);
+  const { turning, rest } = headElements(spec);
+  const tiles = Math.ceil((length * (turning + rest)) / WORKGROUP_SIZE);
   const workgroups = batches * tiles * (groupsOf(sizes.queryHeads) + groupsOf(sizes.keyHeads));
   gpu.run(rotationProgram, spec, { q, k, cos, sin, rotatedQ, rotatedK }, { batches, length, tiles }, workgroups);
   return { rotatedQ, rotatedK };
