@@ -10,7 +10,7 @@ interface SparsemaxSpec {
 
 /** y = max(x − maximum − τ, 0). A row in registers is read once, however many steps τ takes. */
 const sparsemaxProgram = defineProgram('sparsemax', ({ columns }: SparsemaxSpec, gpu) => {
-  const row = new Row(gpu, columns);
+  const row = new Row(gpu, columns, { iterated: true });
   const sources = { x: 'x[base + @]' };
   return {
     workgroupSize: row.workgroupSize,

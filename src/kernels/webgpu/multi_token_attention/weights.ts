@@ -30,7 +30,7 @@ function seenElements(row: Row, name: string, buffer: string, otherwise: string)
  * maximum.
  */
 export const statsProgram = defineProgram('multiTokenAttentionStats', ({ columns, sparse }: RowsSpec, gpu) => {
-  const row = new Row(gpu, columns);
+  const row = new Row(gpu, columns, { iterated: sparse });
   const sources = { x: 'score(base + @, @, query)' };
   const statistics = sparse
     ? {

@@ -14,8 +14,9 @@ const USUAL_WORKGROUP = 256;
 /** The threads that a row gets at most which is read once. */
 const STREAMING_WORKGROUP = 512;
 
-/** Rows that need fewer threads share a workgroup of this many. */
+/** Rows that need fewer threads share a workgroup of this many, and of fewer where they are reduced again and again. */
 const PACKED_WORKGROUP = 256;
+const ITERATED_WORKGROUP = 64;
 
 /**
  * A row that a pass reads: WGSL in which `@` stands for the element's index within the row. With `again`, it is made from
@@ -36,6 +37,8 @@ export interface RowOptions {
   readonly stride?: number;
   /** Whether the row is read in a single pass, so that a longer one may have fewer threads. Default false. */
   readonly streamed?: boolean;
+  /** Whether the row is reduced again and again, so that as few threads as can hold it should wait for one another. Default false. */
+  readonly iterated?: boolean;
 }
 
 /**
@@ -72,7 +75,7 @@ export class Row {
   constructor(
     private readonly gpu: DeviceTraits,
     readonly columns: number,
-    { inputs = 1, stride = columns, streamed = false }: RowOptions = {},
+    { inputs = 1, stride = columns, streamed = false, iterated = false }: RowOptions = {},
   ) {
     const { type, count } = elementsOf(stride);
     this.type = type;
@@ -83,14 +86,14 @@ export class Row {
     const largest = gpu.limits.maxComputeInvocationsPerWorkgroup;
     const usual = Math.min(streamed ? STREAMING_WORKGROUP : USUAL_WORKGROUP, largest);
     const registers = Math.max(1, (type === 'vec4f' ? MOST_REGISTERS : 4 * MOST_REGISTERS) / inputs);
-    const elements = Math.min(USUAL_ELEMENTS[type], registers);
+    const elements = iterated ? registers : Math.min(USUAL_ELEMENTS[type], registers);
     let lanes = 1;
     // Of many rows that are read together not even one element fits: more threads than elements would idle all the same.
     const most = (threads: number) => Math.min(threads, this.count);
     while (lanes < most(usual) && lanes * elements < this.count) lanes *= 2;
     while (lanes < most(largest) && !streamed && lanes * registers < this.count) lanes *= 2;
     this.lanes = lanes;
-    this.workgroupSize = Math.max(lanes, PACKED_WORKGROUP);
+    this.workgroupSize = Math.max(lanes, iterated ? ITERATED_WORKGROUP : PACKED_WORKGROUP);
     this.rowsPerWorkgroup = this.workgroupSize / lanes;
     this.uniforms = this.isShared ? { rows: 'u32' } : {};
     this.perThread = Math.ceil(this.count / lanes);
