@@ -4,6 +4,7 @@ import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum } from './shared/column_sum.js';
 import { defineElementwise, runElementwise } from './shared/elementwise.js';
 import { elementsOf, range, times } from './wgsl/elements.js';
+import { reduceTogether } from './wgsl/reduction.js';
 import { asRows, backwardWorkgroups, Row } from './wgsl/row.js';
 
 interface AttnResSpec {
@@ -16,15 +17,13 @@ interface AttnResSpec {
 const rowsOfBlocks = (blocks: number) =>
   Object.fromEntries(Array.from({ length: blocks }, (_, n) => [`v${n}`, `v[${n}u * u.blockStride + base + @]`]));
 
-/** WGSL that sums vec2s `name`0, `name`1, … over the threads of a row, two at a time. */
-const reducePairs = (blocks: number, name: string) =>
-  times(Math.ceil(blocks / 2), (pair) => {
-    const [first, second] = [2 * pair, 2 * pair + 1];
-    const isWhole = second < blocks;
-    return `let ${name}Pair${pair} = rowSum(vec4f(${name}${first}, ${isWhole ? `${name}${second}` : 'vec2f()'}));
-  ${name}${first} = ${name}Pair${pair}.xy;
-  ${isWhole ? `${name}${second} = ${name}Pair${pair}.zw;` : ''}`;
-  });
+/** WGSL that sums vec2s sums0, sums1, … over the threads of a row. */
+const reduceSums = (blocks: number) =>
+  reduceTogether(
+    range(blocks).flatMap((n) => [`sums${n}.x`, `sums${n}.y`]),
+    'rowSum',
+    'mat4x4f',
+  );
 
 const added = (blocks: number, text: (n: number) => string) => range(blocks).map(text).join(' + ');
 
@@ -42,7 +41,7 @@ const attnResProgram = defineProgram('attnRes', ({ blocks, columns }: AttnResSpe
     reads: { v: row.type, wQuery: row.type, wNorm: row.type },
     writes: { y: row.type, stats: 'f32' },
     uniforms: { ...row.uniforms, blockStride: 'u32', tokens: 'u32', epsilon: 'f32' },
-    declarations: row.reduction('rowSum', { type: 'vec4f' }),
+    declarations: row.reduction('rowSum', { type: 'mat4x4f' }),
     body: `
   ${row.begin()}
   ${each((n) => `var sums${n} = vec2f();`)}
@@ -52,7 +51,7 @@ const attnResProgram = defineProgram('attnRes', ({ blocks, columns }: AttnResSpe
       return `sums${n} += vec2f(${row.dot(value, value)}, ${row.dot(value, query)});`;
     }),
   )}
-  ${reducePairs(blocks, 'sums')}
+  ${reduceSums(blocks)}
   ${each(
     (n) => `let rstd${n} = inverseSqrt(sums${n}.x / ${columns}.0 + u.epsilon);
   let score${n} = sums${n}.y * rstd${n};`,
@@ -93,7 +92,7 @@ const attnResGradProgram = defineProgram('attnResGrad', ({ blocks, columns, sums
     reads: { v: row.type, dy: row.type, wQuery: row.type, wNorm: row.type, stats: 'f32' },
     writes: { dv: row.type, ...(sums && { du: row.type }) },
     uniforms: { rows: 'u32', blockStride: 'u32', tokens: 'u32' },
-    declarations: row.reduction('rowSum', { type: 'vec4f' }) + (du?.declarations ?? ''),
+    declarations: row.reduction('rowSum', { type: 'mat4x4f' }) + (du?.declarations ?? ''),
     body: `
   ${du?.start ?? ''}
   ${row.hold({ query })}
@@ -105,7 +104,7 @@ const attnResGradProgram = defineProgram('attnResGrad', ({ blocks, columns, sums
         return `sums${n} += vec2f(${row.dot(value, dy)}, ${row.dot(value, query)});`;
       }),
     )}
-    ${reducePairs(blocks, 'sums')}
+    ${reduceSums(blocks)}
     ${each(
       (n) => `let alpha${n} = stats[(${n}u * u.tokens + row) * 2u];
     let rstd${n} = stats[(${n}u * u.tokens + row) * 2u + 1u];`,

@@ -3,7 +3,7 @@ import { mhcShape } from '../contracts/shared/mhc_shape.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { range, times } from './wgsl/elements.js';
-import { reduceByFours } from './wgsl/reduction.js';
+import { reduceTogether } from './wgsl/reduction.js';
 import { Row } from './wgsl/row.js';
 import { streamsOf } from './wgsl/streams.js';
 
@@ -61,7 +61,7 @@ const mhcPostResGradProgram = defineProgram('mhcPostResGrad', ({ streams, column
     reads: { dy: row.type, x: row.type, fOut: row.type, hPost: 'f32', hRes: 'f32' },
     writes: { dx: row.type, dfOut: row.type, sums: 'f32' },
     uniforms: row.uniforms,
-    declarations: row.reduction('rowSum', { type: 'vec4f' }),
+    declarations: row.reduction('rowSum', { type: 'mat4x4f' }),
     body: `
   ${row.begin()}
   ${x.begin}
@@ -81,7 +81,7 @@ const mhcPostResGradProgram = defineProgram('mhcPostResGrad', ({ streams, column
     ${times(streams, (j) => `dres${i}_${j} += ${row.dot(dys[i]!, xs[j]!)};`)}`,
     )}`;
   })}
-  ${reduceByFours(sums, 'rowSum')}
+  ${reduceTogether(sums, 'rowSum', 'mat4x4f')}
   if (${row.isFirst}) { ${times(sums.length, (i) => `sums[row * ${sums.length}u + ${i}u] = ${sums[i]};`)} }`,
   };
 });

@@ -3,7 +3,7 @@ import { mhcShape } from '../contracts/shared/mhc_shape.js';
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { range, times } from './wgsl/elements.js';
-import { reduceByFours } from './wgsl/reduction.js';
+import { reduceTogether } from './wgsl/reduction.js';
 import { Row } from './wgsl/row.js';
 import { streamsOf } from './wgsl/streams.js';
 
@@ -58,7 +58,7 @@ const mhcPreGradProgram = defineProgram('mhcPreGrad', ({ streams, columns }: Mhc
     dh${h} += ${row.dot(values.dy, xs[h]!)};`,
     );
   })}
-  ${reduceByFours(sums, 'rowSum')}
+  ${reduceTogether(sums, 'rowSum', 'vec4f')}
   if (${row.isFirst}) { ${times(streams, (h) => `dhPre[row * ${streams}u + ${h}u] = dh${h};`)} }`,
   };
 });

@@ -2,8 +2,16 @@ import { type DeviceTraits, SMALLEST_SUBGROUP } from '../runtime/program.js';
 import { times } from './elements.js';
 
 export interface ReductionOptions {
-  readonly type?: 'f32' | 'vec2f' | 'vec4f';
+  /** A matrix is four vec4s that are added up together, for the price of one wait. */
+  readonly type?: 'f32' | 'vec2f' | 'vec4f' | 'mat4x4f';
+  /** Of a matrix 'add' alone. */
   readonly op?: 'add' | 'max';
+}
+
+/** WGSL of a subgroup's built-in function of a value, of a matrix column by column. */
+function ofSubgroup(type: ReductionOptions['type'], call: (value: string) => string, value: string): string {
+  if (type !== 'mat4x4f') return call(value);
+  return `mat4x4f(${[0, 1, 2, 3].map((i) => call(`${value}[${i}]`)).join(', ')})`;
 }
 
 /**
@@ -26,7 +34,7 @@ export function workgroupReduction(
   return `
 var<workgroup> ${name}Partials: array<${type}, ${Math.ceil(workgroupSize / SMALLEST_SUBGROUP)}>;
 fn ${name}(value: ${type}) -> ${type} {
-  let partial = ${subgroupOp}(value);
+  let partial = ${ofSubgroup(type, (part) => `${subgroupOp}(${part})`, 'value')};
   workgroupBarrier();
   if (lane == 0u) { ${name}Partials[thread / subgroupWidth] = partial; }
   workgroupBarrier();
@@ -56,7 +64,7 @@ export function rowReduction(
   const combine = combineBy(op);
   const together = Math.min(lanes, gpu.subgroupMinSize);
   const exchanges = times(Math.log2(together), (i) => {
-    const other = `subgroupShuffleXor(result, ${2 ** i}u)`;
+    const other = ofSubgroup(type, (part) => `subgroupShuffleXor(${part}, ${2 ** i}u)`, 'result');
     return `  result = ${combine('result', other)};`;
   });
   if (together === lanes)
@@ -76,13 +84,18 @@ ${exchanges}
 }`;
 }
 
-/** WGSL that gives the variables `names` their sums over threads, by the function `reduce` of vec4s: four at a time. */
-export function reduceByFours(names: readonly string[], reduce: string): string {
-  return times(Math.ceil(names.length / 4), (four) => {
-    const some = names.slice(4 * four, 4 * four + 4);
-    const components = Array.from({ length: 4 }, (_, i) => some[i] ?? '0.0');
-    const assignments = some.map((name, i) => `${name} = four${four}.${'xyzw'[i]};`);
-    return `let four${four} = ${reduce}(vec4f(${components.join(', ')}));\n${assignments.join('\n')}`;
+/**
+ * WGSL that gives the variables `names` their sums over threads, by the function `reduce`: four at a time where it is of vec4s, sixteen
+ * where it is of matrices.
+ */
+export function reduceTogether(names: readonly string[], reduce: string, type: 'vec4f' | 'mat4x4f'): string {
+  const together = type === 'vec4f' ? 4 : 16;
+  return times(Math.ceil(names.length / together), (i) => {
+    const some = names.slice(together * i, together * (i + 1));
+    const components = Array.from({ length: together }, (_, j) => some[j] ?? '0.0');
+    const column = (j: number) => (type === 'vec4f' ? '' : `[${j >> 2}]`);
+    const assignments = some.map((name, j) => `${name} = totals${i}${column(j)}.${'xyzw'[j % 4]};`);
+    return `let totals${i} = ${reduce}(${type}(${components.join(', ')}));\n${assignments.join('\n')}`;
   });
 }
 
