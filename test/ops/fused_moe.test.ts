@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
 import { fusedMoe, swigluMlp } from '../../src/index.js';
 import { FusedMoe, FusedMoeGrad } from '../../src/kernels/contracts/fused_moe.js';
 import { describeAgainstComposed, itDifferentiatesByName, random, smallOddSize } from '../support/against_composed.js';
-import { tf } from '../support/backend.js';
+import { backendName, tf } from '../support/backend.js';
 import {
   describeGolden,
   expectClose,
@@ -143,6 +144,42 @@ describe('fusedMoe', () => {
       tf.dispose([gateUpProj, downProj, x, index, weights, value, grads]);
     });
   });
+
+  if (backendName.startsWith('webgpu')) {
+    it('needs no more memory for more experts than their weights take', async () => {
+      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const peakOf = async (experts: number) => {
+        const inputs = inputsOf(256, 32, 32, experts, 2, 'by turns');
+        const { topKIndex, ...differentiable } = inputs;
+        const { x, gateUpProj, downProj, topKWeights } = differentiable;
+        await tf.tidy(() => tf.sum(gateUpProj)).data();
+        meter.resetPeak();
+        const before = meter.peak;
+        const { value, grads } = tf
+          .engine()
+          .gradients(() => fusedMoe(x, gateUpProj, downProj, topKIndex, topKWeights), Object.values(differentiable), x);
+        await value.data();
+        tf.dispose([inputs, value, grads] as tf.TensorContainer);
+        return { peak: meter.peak - before, ofWeights: 4 * (gateUpProj.size + downProj.size) };
+      };
+      await peakOf(2);
+      const [few, many] = [await peakOf(2), await peakOf(16)];
+      // What says which rows are whose takes a few numbers for each expert.
+      expect(many.peak - few.peak).to.be.below(many.ofWeights - few.ofWeights + 4096);
+    });
+
+    it('names how many experts a device can sort by', async () => {
+      const experts = 5000;
+      const [gateUpProj, downProj] = [tf.zeros([experts, 2, 1]), tf.zeros([experts, 1, 1])];
+      await expectNoLeak(async () => {
+        expectError(
+          () => fusedMoe([[1]], gateUpProj, downProj, [[0]], [[1]]),
+          /^fusedMoe: this WebGPU device sorts by at most \d+ experts, but got 5000$/,
+        );
+      });
+      tf.dispose([gateUpProj, downProj]);
+    });
+  }
 
   it('names what does not fit', () => {
     const { x, gateUpProj, downProj, topKIndex, topKWeights } = inputsOf(2, 4, 3, 2, 1, 'by turns');
