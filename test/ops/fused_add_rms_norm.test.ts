@@ -24,10 +24,9 @@ describe('fusedAddRmsNorm', () => {
   describeRowsAgainstComposed(
     [rowsOf(FusedAddRmsNorm, forwardCall), rowsOf(FusedAddRmsNormGrad, backwardCall)],
     [
-      [2, 40000],
-      [3, 40001],
+      [2, 33000],
+      [3, 33001],
       [1030, 12],
-      [66000, 4],
     ],
   );
 
