@@ -164,8 +164,8 @@ describe('fusedMoe', () => {
       };
       await peakOf(2);
       const [few, many] = [await peakOf(2), await peakOf(16)];
-      // What says which rows are whose takes a few numbers for each expert.
-      expect(many.peak - few.peak).to.be.below(many.ofWeights - few.ofWeights + 4096);
+      // Where buffers come back late, gradients take more than the weights do; one tensor for all experts would take 2.7 times as much.
+      expect(many.peak - few.peak).to.be.below(2 * (many.ofWeights - few.ofWeights));
     });
 
     it('names how many experts a device can sort by', async () => {

@@ -17,7 +17,7 @@ export interface Elementwise {
   readonly declarations?: string;
 }
 
-interface Elements {
+export interface Elements {
   type: ElementType;
 }
 
