@@ -17,7 +17,17 @@ export {
   flashAttention,
 } from './ops/flash_attention.js';
 export { type FusedAddRmsNormConfig, type FusedAddRmsNormResult, fusedAddRmsNorm } from './ops/fused_add_rms_norm.js';
+export {
+  type FusedCrossEntropyTvdConfig,
+  type FusedCrossEntropyTvdResult,
+  fusedCrossEntropyTvd,
+} from './ops/fused_cross_entropy_tvd.js';
 export { type FusedLinearCrossEntropyConfig, fusedLinearCrossEntropy } from './ops/fused_linear_cross_entropy.js';
+export {
+  type FusedLinearScaledCrossEntropyConfig,
+  type FusedLinearScaledCrossEntropyResult,
+  fusedLinearScaledCrossEntropy,
+} from './ops/fused_linear_scaled_cross_entropy.js';
 export { type FusedMoeConfig, fusedMoe } from './ops/fused_moe.js';
 export {
   type FusedNeighborhoodAttentionConfig,
@@ -25,6 +35,8 @@ export {
 } from './ops/fused_neighborhood_attention.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
 export { type GroupNormConfig, groupNorm } from './ops/group_norm.js';
+export { type JsdConfig, jsd } from './ops/jsd.js';
+export { type KlDivConfig, klDiv } from './ops/kl_div.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
@@ -54,6 +66,7 @@ export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';
 export { type SwigluMlpConfig, swigluMlp } from './ops/swiglu_mlp.js';
+export { type TvdConfig, tvd } from './ops/tvd.js';
 export * as train from './optimizers/train.js';
 export { checkpoint } from './recompute/checkpoint.js';
 export { type TiledMlpConfig, tiledMlp } from './recompute/tiled_mlp.js';

@@ -23,6 +23,7 @@ const SIZES: Readonly<Record<string, number>> = {
 const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
   fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
+  fusedLinearScaledCrossEntropy: [{}, { transposeWeight: true }],
   groupNorm: [{ numGroups: 2 }, { numGroups: 2, dataFormat: 'channelsFirst' }],
   linear: [{}, { transposeWeight: true }],
   qwen2vlMrope: [{ mropeSection: [1, 1, 0] }],

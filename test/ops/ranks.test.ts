@@ -43,6 +43,14 @@ const cases: Record<string, RankCase> = {
       return tf.add(y, sum);
     },
   },
+  fusedCrossEntropyTvd: {
+    shapes: (leading) => [[...leading, C]],
+    run: ([logits], leading) => {
+      const teacher = random([...leading, C], 3);
+      const { crossEntropy, tvd } = liger.fusedCrossEntropyTvd(logits!, teacher, labelsOf(leading));
+      return tf.add(crossEntropy, tvd);
+    },
+  },
   fusedLinearCrossEntropy: {
     shapes: (leading) => [[...leading, 4], [C, 4], [C]],
     run: ([x, weight, bias], leading) =>
@@ -52,6 +60,14 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, 4], [C, 4], [C]],
     run: ([x, weight, bias], leading) =>
       liger.fusedLinearCrossEntropy(x!, weight!, labelsOf(leading), { bias, reduction: 'none' }),
+  },
+  fusedLinearScaledCrossEntropy: {
+    shapes: (leading) => [[...leading, 4], [C, 4], [C]],
+    run: ([x, weight, bias], leading) => {
+      const config = { bias, chunkSize: 4, returnEntropy: true } as const;
+      const { nll, entropy } = liger.fusedLinearScaledCrossEntropy(x!, weight!, labelsOf(leading), config);
+      return tf.add(nll, entropy);
+    },
   },
   fusedMoe: {
     shapes: (leading) => [
@@ -69,6 +85,18 @@ const cases: Record<string, RankCase> = {
       [...leading, C],
     ],
     run: ([gate, up]) => liger.geglu(gate!, up!),
+  },
+  jsd: {
+    shapes: (leading) => [[...leading, C]],
+    run: ([logits], leading) =>
+      liger.jsd(tf.mul(logits!, -1), tf.logSoftmax(random([...leading, C], 3)), {
+        labels: labelsOf(leading),
+        ignoreIndex: 4,
+      }),
+  },
+  klDiv: {
+    shapes: (leading) => [[...leading, C]],
+    run: ([logP], leading) => liger.klDiv(logP!, tf.softmax(random([...leading, C], 3)), { reduction: 'none' }),
   },
   layerNorm: {
     shapes: (leading) => [[...leading, C], [C], [C]],
@@ -145,6 +173,10 @@ const cases: Record<string, RankCase> = {
       [C, 6],
     ],
     run: ([x, gateWeight, upWeight, downWeight]) => liger.swigluMlp(x!, gateWeight!, upWeight!, downWeight!),
+  },
+  tvd: {
+    shapes: (leading) => [[...leading, C]],
+    run: ([p], leading) => liger.tvd(p!, random([...leading, C], 3), { labels: labelsOf(leading), ignoreIndex: 4 }),
   },
 };
 

@@ -1,0 +1,14 @@
+import { zerosLike } from '@tensorflow/tfjs-core';
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { FusedCrossEntropyTvd, FusedCrossEntropyTvdGrad } from '../kernels/contracts/fused_cross_entropy_tvd.js';
+
+export const fusedCrossEntropyTvdGradient = gradientOf(FusedCrossEntropyTvd, {
+  save: ['studentLogits', 'teacherLogits', 'labels', 'stats'],
+  hide: ['stats'],
+  backward: ({ crossEntropy: dcrossEntropy, tvd: dtvd }, saved, attrs) => ({
+    studentLogits: () => runKernel(FusedCrossEntropyTvdGrad, { dcrossEntropy, dtvd, ...saved }, attrs).dstudentLogits,
+    // Not differentiable, but the tape asks for it when it depends on a variable.
+    teacherLogits: () => zerosLike(saved.teacherLogits),
+  }),
+});
