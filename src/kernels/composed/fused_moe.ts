@@ -21,7 +21,7 @@ import {
 import { FusedMoe, FusedMoeGrad } from '../contracts/fused_moe.js';
 import { linear, linearGradWeight, linearGradX } from './linear.js';
 import { composedKernel } from './shared/composed_kernel.js';
-import { flatten } from './shared/rows.js';
+import { flatten, only } from './shared/rows.js';
 import { swiglu, swigluGrad } from './swiglu.js';
 
 const plain = { activation: 'none', transposeWeight: false } as const;
@@ -35,9 +35,6 @@ function weightOf(weights: Tensor, expert: number): Tensor {
 
 /** Where an expert was chosen: [T, K] → [T, K, 1]. */
 const chosen = (index: Tensor, expert: number) => expandDims(equal(index, scalar(expert, 'int32')), 2);
-
-/** `value`, broadcast, where `condition` holds, and 0 elsewhere: it may be infinite there, so a product would not do. */
-const only = (condition: Tensor, value: Tensor) => where(condition, value, scalar(0));
 
 /**
  * Every expert runs over all tokens, and what was not chosen is left out: reading back who was chosen is no option on some

@@ -1,7 +1,8 @@
 import { add, exp, greater, log, mul, neg, sub, type Tensor } from '@tensorflow/tfjs-core';
 import { Jsd, JsdGrad } from '../contracts/jsd.js';
 import { composedKernel } from './shared/composed_kernel.js';
-import { divergenceGradient, divergenceLoss, only } from './shared/divergence.js';
+import { divergenceGradient, divergenceLoss } from './shared/divergence.js';
+import { only } from './shared/rows.js';
 
 /** p · (a − b), and 0 where p is 0: a logarithm may be −∞ there. */
 const surprise = (p: Tensor, a: Tensor, b: Tensor) => only(greater(p, 0), mul(p, sub(a, b)));

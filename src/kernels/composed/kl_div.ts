@@ -1,7 +1,8 @@
 import { exp, greater, log, mul, neg, sub } from '@tensorflow/tfjs-core';
 import { KlDiv, KlDivGrad } from '../contracts/kl_div.js';
 import { composedKernel } from './shared/composed_kernel.js';
-import { divergenceGradient, divergenceLoss, only } from './shared/divergence.js';
+import { divergenceGradient, divergenceLoss } from './shared/divergence.js';
+import { only } from './shared/rows.js';
 
 export const klDiv = composedKernel(KlDiv, (inputs, attrs) => {
   const { input, target } = inputs;

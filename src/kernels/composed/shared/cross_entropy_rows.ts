@@ -17,6 +17,7 @@ import {
   mul,
   notEqual,
   oneHot,
+  ones,
   onesLike,
   range,
   reshape,
@@ -51,7 +52,7 @@ export interface Stats {
 }
 
 /** Labels as classes that are safe to look up, and which of them count or are out of range. */
-function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
+export function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
   const rows = labels.size;
   const label = reshape(labels, [rows]) as Tensor1D;
   const counts = notEqual(label, ignoreIndex);
@@ -59,7 +60,9 @@ function classify(labels: Tensor, vocabulary: number, ignoreIndex: number) {
   /** Each row's value [rows] in [rows, V] at its class: without a mask of that size, which costs more than all the rest. */
   const pick = (values: Tensor) =>
     rows === 0 ? reshape(values, [0]) : gatherND(values, stack([range(0, rows, 1, 'int32'), index], 1));
-  return { label, counts, index, pick, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
+  /** Each row's class as a row of zeros and a one. As integers: wasm's one-hot writes nothing else. tfjs has none for one class. */
+  const target = () => (vocabulary > 1 ? float(oneHot(index, vocabulary)) : ones([rows, 1]));
+  return { label, counts, index, pick, target, invalid: logicalAnd(counts, logicalNot(equal(index, label))) };
 }
 
 type Classes = ReturnType<typeof classify>;
@@ -143,15 +146,13 @@ export function crossEntropyRowsGrad(
   const vocabulary = columnsOf(logits);
   const x = cap(logits, softcap);
   const classes = classify(labels, vocabulary, ignoreIndex);
-  const { counts, index } = classes;
+  const { counts, target } = classes;
   // Rows that don't count: p = exp(x − FAR) is 0, whatever their logits.
   const p = exp(sub(x, column(where(counts, lse, fill(lse.shape, FAR)))));
   const rowDy = mul(float(counts), dy.rank === 0 ? dy : reshape(dy, lse.shape));
   // All that is the same throughout a row is multiplied first: passes over [rows, V] are what takes the time.
   const byRow = (factor: Tensor, divisor: Tensor) => column(div(mul(factor, rowDy), divisor));
-  // As integers: wasm's one-hot writes nothing else. tfjs has none for a single class.
-  const target = vocabulary > 1 ? float(oneHot(index, vocabulary)) : onesLike(x);
-  let d = mul(sub(p, target), byRow(mul(rowWeights(classes, weight), 1 - labelSmoothing), stats.loss));
+  let d = mul(sub(p, target()), byRow(mul(rowWeights(classes, weight), 1 - labelSmoothing), stats.loss));
   if (labelSmoothing > 0) {
     const spread = sub(mul(p, stats.weightSum), weight ?? 1);
     d = add(d, mul(spread, byRow(scalar(labelSmoothing / vocabulary), stats.loss)));

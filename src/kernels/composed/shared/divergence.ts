@@ -1,16 +1,4 @@
-import {
-  cast,
-  div,
-  expandDims,
-  maximum,
-  mul,
-  notEqual,
-  scalar,
-  sum,
-  type Tensor,
-  where,
-  zerosLike,
-} from '@tensorflow/tfjs-core';
+import { cast, div, expandDims, maximum, mul, notEqual, scalar, sum, type Tensor } from '@tensorflow/tfjs-core';
 import type { Tensors } from '../../contracts/shared/contract.js';
 import type {
   DivergenceAttrs,
@@ -18,10 +6,7 @@ import type {
   DivergenceInputs,
   DivergenceReduction,
 } from '../../contracts/shared/divergence.js';
-import { columnsOf, flatten, sumOfRow } from './rows.js';
-
-/** `values` where `condition` holds, and 0 elsewhere: they may be infinite there, so a product would not do. */
-export const only = (condition: Tensor, values: Tensor): Tensor => where(condition, values, zerosLike(values));
+import { columnsOf, flatten, only, sumOfRow } from './rows.js';
 
 /** The loss of a divergence's elements, and what the sum of those that count is divided by. */
 export function divergenceLoss(

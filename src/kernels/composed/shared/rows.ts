@@ -1,4 +1,4 @@
-import { mul, pad, reshape, sum, type Tensor, zeros } from '@tensorflow/tfjs-core';
+import { mul, pad, reshape, sum, type Tensor, where, zeros, zerosLike } from '@tensorflow/tfjs-core';
 
 /** C of [..., C]. */
 export const columnsOf = (x: Tensor): number => x.shape[x.rank - 1]!;
@@ -35,3 +35,6 @@ export function sumOfRow(x: Tensor): Tensor {
   ]);
   return sum(sum(reshape(padded, [rows, blocks, BLOCK]), 2), 1, true);
 }
+
+/** `values` where `condition` holds, and 0 elsewhere: they may be infinite there, so a product would not do. */
+export const only = (condition: Tensor, values: Tensor): Tensor => where(condition, values, zerosLike(values));

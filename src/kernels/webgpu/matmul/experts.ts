@@ -3,7 +3,7 @@ import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { range } from '../wgsl/elements.js';
 import { gatedAfterMultipliers } from '../wgsl/pointwise.js';
-import { type GatedStore, gatedWrites, gateUpRows, storeGated } from './gated.js';
+import { type GatedStore, gatedWrites, gateUpRows, storeGated, unitOf } from './gated.js';
 import { type MatmulOperand, operandSpec } from './matmul.js';
 import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
 import { TILES } from './tile.js';
@@ -111,8 +111,6 @@ export interface ExpertCall {
   /** Where `y` is `silu(gate) · up`: whether gate and up are kept, and where. */
   readonly gated?: { readonly gate?: TensorInfo | undefined; readonly up?: TensorInfo | undefined };
 }
-
-const unitOf = (vectors: boolean) => (vectors ? 4 : 1);
 
 /** Records the products of all experts as one dispatch. Rows that no expert has are left alone. */
 export function expertMatmul(gpu: Gpu, { rows, tile: number, n, k, a, perRow, b, layout, y, gated }: ExpertCall): void {

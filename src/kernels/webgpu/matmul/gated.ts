@@ -68,7 +68,8 @@ export interface GatedStore {
   readonly keeps: boolean;
 }
 
-const unitOf = (vectors: boolean) => (vectors ? 4 : 1);
+/** Floats of an element. */
+export const unitOf = (vectors: boolean) => (vectors ? 4 : 1);
 const typeOf = (vectors: boolean) => (vectors ? ('vec4f' as const) : ('f32' as const));
 
 /** The buffers that {@link storeGated} writes. */
