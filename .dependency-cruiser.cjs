@@ -54,6 +54,7 @@ module.exports = {
     ]),
     only('batches', 'batches/', ['batches/', 'checks/']),
     only('recompute', 'recompute/', ['recompute/', 'checks/', 'engine/']),
+    only('losses', 'losses/', ['losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/all\\.ts',
@@ -72,6 +73,7 @@ module.exports = {
       'batches/',
       'register\\.ts',
       'backend/register_webgpu_backend\\.ts',
+      'losses/',
       'ops/',
       'optimizers/train\\.ts',
       'recompute/',

@@ -10,7 +10,7 @@ import { ArgumentError, integer, listOf, readArguments, text } from './lib/argum
 import { root, run } from './lib/process.mjs';
 import { libtensorflowObstacle, SetupError, setUpChromium, setUpLibtensorflow, setUpPackages } from './setup.mjs';
 
-const PASS_TIMEOUT_MINUTES = 15;
+const PASS_TIMEOUT_MINUTES = 20;
 
 const mocha = (target) => ({
   args: ['node_modules/mocha/bin/mocha.js', '--reporter', 'scripts/lib/mocha_reporter.mjs'],

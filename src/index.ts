@@ -6,6 +6,35 @@ export {
   type WebGPUBackend,
 } from './backend/register_webgpu_backend.js';
 export { type PackedSequences, type PackSequencesConfig, packSequences } from './batches/pack_sequences.js';
+export {
+  type FusedLinearCosineDistillationConfig,
+  fusedLinearCosineDistillation,
+} from './losses/fused_linear_cosine_distillation.js';
+export { type FusedLinearCpoConfig, fusedLinearCpo } from './losses/fused_linear_cpo.js';
+export { type FusedLinearDistillationConfig, fusedLinearDistillation } from './losses/fused_linear_distillation.js';
+export { type DpoLossType, type FusedLinearDpoConfig, fusedLinearDpo } from './losses/fused_linear_dpo.js';
+export { type FusedLinearGrpoConfig, fusedLinearGrpo } from './losses/fused_linear_grpo.js';
+export { type FusedLinearJsdConfig, fusedLinearJsd } from './losses/fused_linear_jsd.js';
+export {
+  type FusedLinearJsdDistillationConfig,
+  fusedLinearJsdDistillation,
+} from './losses/fused_linear_jsd_distillation.js';
+export { type FusedLinearKlDivConfig, fusedLinearKlDiv } from './losses/fused_linear_kl_div.js';
+export { type FusedLinearKtoConfig, type FusedLinearKtoResult, fusedLinearKto } from './losses/fused_linear_kto.js';
+export { type FusedLinearOrpoConfig, type FusedLinearOrpoResult, fusedLinearOrpo } from './losses/fused_linear_orpo.js';
+export { type FusedLinearPolicyConfig, fusedLinearPolicy } from './losses/fused_linear_policy.js';
+export { type FusedLinearPreferenceConfig, fusedLinearPreference } from './losses/fused_linear_preference.js';
+export { type FusedLinearSimpoConfig, fusedLinearSimpo } from './losses/fused_linear_simpo.js';
+export {
+  type FusedLinearUnpairedPreferenceConfig,
+  fusedLinearUnpairedPreference,
+} from './losses/fused_linear_unpaired_preference.js';
+export { type GrpoLossConfig, grpoLoss } from './losses/grpo_loss.js';
+export type { DistillationLogits, DistillationResult, DistillationReturn } from './losses/shared/distillation.js';
+export type { GrpoLossType, GrpoResult } from './losses/shared/grpo.js';
+export type { PolicyLogps } from './losses/shared/policy.js';
+export type { PreferenceLogps, PreferenceResult, PreferenceRewards } from './losses/shared/preference.js';
+export type { UnpairedPreferenceLogps, UnpairedPreferenceResult } from './losses/shared/unpaired_preference.js';
 export { type AttnResConfig, attnRes } from './ops/attn_res.js';
 export { type CrossEntropyConfig, crossEntropy } from './ops/cross_entropy.js';
 export { type DytConfig, dyt } from './ops/dyt.js';
@@ -57,11 +86,13 @@ export { type Qwen2vlMropeConfig, qwen2vlMrope } from './ops/qwen2vl_mrope.js';
 export { type ReluSquaredConfig, reluSquared } from './ops/relu_squared.js';
 export { type RmsNormConfig, rmsNorm } from './ops/rms_norm.js';
 export { type RopeConfig, type RopeResult, rope } from './ops/rope.js';
+export { type ScaledCrossEntropyConfig, scaledCrossEntropy } from './ops/scaled_cross_entropy.js';
 export type {
   CrossEntropyOptions,
   CrossEntropyResult,
   CrossEntropyReturn,
 } from './ops/shared/cross_entropy_options.js';
+export type { ScaledCrossEntropyOptions, ScaledCrossEntropyResult } from './ops/shared/scaled_cross_entropy_options.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';

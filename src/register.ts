@@ -2,6 +2,7 @@
 import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-core';
 import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
 import { registerGradientOf } from './engine/gradient.js';
+import { registerStockGradients } from './engine/stock_gradients.js';
 import { watchGradients } from './engine/tape.js';
 import * as gradients from './gradients/all.js';
 import * as composed from './kernels/composed/all.js';
@@ -15,6 +16,7 @@ const isFirst = !getGradient(RmsNorm.name);
 watchGradients();
 for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
 for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
+registerStockGradients();
 if (isFirst) {
   for (const kernel of Object.values(webgpu)) registerKernel(kernel);
   serialization.registerClass(AdamWOptimizer);

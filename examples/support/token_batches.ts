@@ -36,14 +36,17 @@ export function spreadBatches(tokens: ArrayLike<number>, size: number, length: n
   return batches;
 }
 
-/** A sequence in each row, filled up to `length` tokens with token 0. Labels are −100 where no token follows. */
-export function paddedBatch(sequences: ReadonlyArray<ArrayLike<number>>, length: number): Batch {
+/**
+ * A sequence in each row, filled up to `length` tokens with token 0. Labels are −100 where no token follows, or one of the
+ * first `prompt` tokens.
+ */
+export function paddedBatch(sequences: ReadonlyArray<ArrayLike<number>>, length: number, prompt = 0): Batch {
   const shape: [number, number] = [sequences.length, length];
   const [tokens, labels] = [new Int32Array(shape[0] * length), new Int32Array(shape[0] * length).fill(-100)];
   for (const [row, sequence] of sequences.entries()) {
     for (let t = 0; t < sequence.length; t++) {
       tokens[row * length + t] = sequence[t]!;
-      if (t + 1 < sequence.length) labels[row * length + t] = sequence[t + 1]!;
+      if (t + 1 >= prompt && t + 1 < sequence.length) labels[row * length + t] = sequence[t + 1]!;
     }
   }
   return { inputIds: tf.tensor2d(tokens, shape, 'int32'), labels: tf.tensor2d(labels, shape, 'int32') };

@@ -115,6 +115,27 @@ export function oneOf<const W extends string>(words: readonly W[], fallback: NoI
   };
 }
 
+/** One of a few words, or a list of them, without any twice. */
+export function someOf<const W extends string>(words: readonly W[], fallback: NoInfer<W>): Option<W | readonly W[]> {
+  const { expected, accepts } = oneOf(words, fallback);
+  return {
+    default: fallback,
+    expected: `${expected}, or an array of different ones`,
+    accepts: (value) =>
+      accepts(value) ||
+      (Array.isArray(value) && value.length > 0 && value.every(accepts) && new Set(value).size === value.length),
+  };
+}
+
+/** A list of finite numbers, or nothing. */
+export function numbers(): Option<readonly number[] | undefined> {
+  return {
+    default: undefined,
+    expected: 'an array of finite numbers',
+    accepts: (value) => Array.isArray(value) && value.every(Number.isFinite),
+  };
+}
+
 /** An object of the host, such as a GPUDevice, or nothing. */
 export function object<T extends object>(): Option<T | undefined> {
   return {

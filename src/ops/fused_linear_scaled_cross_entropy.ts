@@ -1,23 +1,17 @@
 import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
-import { type ConfigOf, flag, integer, number } from '../checks/config_schema.js';
+import type { ConfigOf } from '../checks/config_schema.js';
 import { float32, int32, Signature } from '../checks/signature.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { FusedLinearScaledCrossEntropy } from '../kernels/contracts/fused_linear_scaled_cross_entropy.js';
 import { chunkedLinearOptions } from './shared/chunked_linear.js';
 import { checkRange } from './shared/label_range.js';
+import {
+  type ScaledCrossEntropyOptions,
+  type ScaledCrossEntropyResult,
+  scaledCrossEntropyOptions,
+} from './shared/scaled_cross_entropy_options.js';
 
-const ownOptions = {
-  /** What logits are divided by, above 0. Default 1. */
-  temperature: number(1, { min: 0, above: true }),
-  /** Tokens with this label have no loss, no entropy and no gradient. Default -100. */
-  ignoreIndex: integer(-100),
-} as const;
-const options = {
-  ...chunkedLinearOptions,
-  ...ownOptions,
-  /** Returns the entropy of each token's distribution, too. Default false. */
-  returnEntropy: flag(),
-} as const;
+const options = { ...chunkedLinearOptions, ...scaledCrossEntropyOptions } as const;
 const OP = 'fusedLinearScaledCrossEntropy';
 const x = float32('...', 'H');
 const labels = int32('...');
@@ -27,21 +21,10 @@ const transposed = new Signature(OP, { x, weight: float32('H', 'V'), labels }, o
 /** Options of {@link fusedLinearScaledCrossEntropy}. */
 export interface FusedLinearScaledCrossEntropyConfig<E extends boolean = boolean>
   extends ConfigOf<typeof chunkedLinearOptions>,
-    ConfigOf<typeof ownOptions> {
-  /** Returns the entropy of each token's distribution, too. Default false. */
-  returnEntropy?: E;
-}
+    ScaledCrossEntropyOptions<E> {}
 
 /** What {@link fusedLinearScaledCrossEntropy} returns, by `returnEntropy`. */
-export type FusedLinearScaledCrossEntropyResult<E extends boolean = boolean> = {
-  /** `[...]`: the negative logarithm of the probability of each token's label. */
-  nll: Tensor;
-} & ([E] extends [false]
-  ? unknown
-  : {
-      /** `[...]`: the entropy of each token's distribution, in nats. */
-      entropy: [E] extends [true] ? Tensor : Tensor | undefined;
-    });
+export type FusedLinearScaledCrossEntropyResult<E extends boolean = boolean> = ScaledCrossEntropyResult<E>;
 
 /**
  * Of each token, the negative log-likelihood of its label, and the entropy, in the distribution

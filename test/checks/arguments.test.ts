@@ -13,7 +13,7 @@ const ops = liger as unknown as Record<string, Op>;
 
 /** Sizes of named dimensions that suit every op; others are 3, 5, 7 and so on. */
 const SIZES: Readonly<Record<string, number>> = {
-  ...{ B: 2, D: 4, 'D/2': 2, N: 1, R: 4, Hq: 4, Hk: 2 },
+  ...{ B: 2, '2B': 4, W: 25, D: 4, 'D/2': 2, N: 1, R: 4, Hq: 4, Hk: 2 },
   ...{ C: 4, 'C/groups': 4, I: 4, '2I': 8, O: 6, rows: 2, columns: 2 },
   ...{ Hq·D: 16, Hk·D: 8, '(Hq+2Hk)·D': 32 },
   ...{ HC: 2, HC·C: 8, 'HC²+2HC': 8 },
@@ -22,16 +22,32 @@ const SIZES: Readonly<Record<string, number>> = {
 /** How an op is told which of its signatures is meant, where it has several: one config for each, in their order. */
 const CONFIGS: Readonly<Record<string, ReadonlyArray<object>>> = {
   flashAttention: [{}, { layout: 'bthd' }, { heads: 4, keyHeads: 2 }, { heads: 4, keyHeads: 2 }],
-  fusedLinearCrossEntropy: [{}, { transposeWeight: true }],
-  fusedLinearScaledCrossEntropy: [{}, { transposeWeight: true }],
   groupNorm: [{ numGroups: 2 }, { numGroups: 2, dataFormat: 'channelsFirst' }],
-  linear: [{}, { transposeWeight: true }],
   qwen2vlMrope: [{ mropeSection: [1, 1, 0] }],
   rope: [{}, { layout: 'bthd' }, { layout: 'thd' }, { layout: 'thd' }],
 };
 
-/** Ops that take a function between their tensors, as functions of the tensors and the config alone. */
+/** The same of every op whose weight comes in two layouts. */
+const BOTH_LAYOUTS: readonly object[] = [{}, { transposeWeight: true }];
+
+/** A loss of one's own: the function follows the tensors. */
+const withLoss =
+  (op: string, lossOf: (logps: never) => tf.Tensor): Op =>
+  (...args) =>
+    ops[op]!(...args.slice(0, -1), lossOf, args.at(-1));
+
+/** Ops that take a function among their arguments, as functions of the tensors and the config alone. */
 const WITH_FUNCTIONS: Readonly<Record<string, Op>> = {
+  fusedLinearDistillation: withLoss('fusedLinearDistillation', ({ studentLogits }: liger.DistillationLogits) =>
+    tf.sum(studentLogits),
+  ),
+  fusedLinearPolicy: withLoss('fusedLinearPolicy', ({ perTokenLogps }: liger.PolicyLogps) => tf.sum(perTokenLogps)),
+  fusedLinearPreference: withLoss('fusedLinearPreference', ({ chosenLogps }: liger.PreferenceLogps) =>
+    tf.sum(chosenLogps),
+  ),
+  fusedLinearUnpairedPreference: withLoss('fusedLinearUnpairedPreference', ({ logps }: liger.UnpairedPreferenceLogps) =>
+    tf.sum(logps),
+  ),
   mhcForward: (x, ...others) => ops.mhcForward!(x, (t: tf.Tensor) => t, ...others),
 };
 
@@ -65,7 +81,8 @@ const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 for (const { op, args, options } of Signature.all) {
   const ofOp = Signature.all.filter((signature) => signature.op === op);
-  const config = CONFIGS[op]?.[ofOp.findIndex((signature) => signature.args === args)] ?? {};
+  const configs = CONFIGS[op] ?? ('transposeWeight' in options ? BOTH_LAYOUTS : []);
+  const config = configs[ofOp.findIndex((signature) => signature.args === args)] ?? {};
   const names = Object.keys(args);
 
   describe(`${op}${Object.keys(config).length > 0 ? ` with ${Object.keys(config).join(' and ')}` : ''}, of ${names.join(', ')}`, () => {
@@ -78,11 +95,9 @@ for (const { op, args, options } of Signature.all) {
 
     const call = (changed: Record<string, unknown>, changedConfig: unknown = config) =>
       (WITH_FUNCTIONS[op] ?? ops[op]!)(...Object.values({ ...given, ...changed }), changedConfig);
-    /** The message is as expected, nothing is lost, and the next call works. */
-    const refuses = (changed: Record<string, unknown>, changedConfig: unknown, message: string) => {
+    /** The message is as expected, and nothing is lost. */
+    const refuses = (changed: Record<string, unknown>, changedConfig: unknown, message: string) =>
       expectError(() => call(changed, changedConfig), new RegExp(message));
-      expectNoLeak(() => tf.dispose(call({})));
-    };
 
     for (const [i, name] of names.entries()) {
       const { dtype, optional } = args[name]!;
@@ -133,6 +148,8 @@ for (const { op, args, options } of Signature.all) {
       refuses({}, { qqqqqqqqqqqqqqqq: 1 }, `^${op}: unknown option 'qqqqqqqqqqqqqqqq'; ${answer}$`);
       for (const value of [1, 'text', [1]])
         refuses({}, value, `^${op}: the config must be an object of options, but got `);
+      // After errors the next call works.
+      expectNoLeak(() => tf.dispose(call({})));
     });
 
     for (const [key, option] of Object.entries(options)) {
@@ -140,7 +157,10 @@ for (const { op, args, options } of Signature.all) {
         if (isTensorOption(option)) {
           const wrongShape = make([11, 13], option.dtype);
           const wrongType = make([3], option.dtype === 'float32' ? 'int32' : 'float32');
-          refuses({}, { ...config, [key]: wrongShape }, `^${op}: ${key} must have shape \\[${option.shape}\\]`);
+          // Where no other tensor says what `...` is, the op says itself which shapes will do.
+          const isSaid = names.some((name) => args[name]!.shape.includes('...')) || !option.shape.includes('...');
+          const shape = isSaid ? `have shape \\[${option.shape}\\]` : 'be .*of shape ';
+          refuses({}, { ...config, [key]: wrongShape }, `^${op}: ${key} must ${shape}`);
           refuses({}, { ...config, [key]: wrongType }, `^${op}: ${key} must be an? ${option.dtype} tensor, but got`);
           tf.dispose([wrongShape, wrongType]);
         }

@@ -1,6 +1,6 @@
 /** What nobody asks for is not computed: counted by the kernels that run. */
 import { expect } from 'chai';
-import { fusedLinearCrossEntropy, linear, rmsNorm } from '../../src/index.js';
+import { fusedLinearCrossEntropy, fusedLinearDpo, fusedLinearGrpo, linear, rmsNorm } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { backendName, tf } from '../support/backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE } from '../support/golden.js';
@@ -59,6 +59,31 @@ describe('a frozen weight', () => {
       });
     });
   }
+
+  it('costs losses of preferences and of policies no gradient, and a reference none at all', async () => {
+    await expectNoLeak(async () => {
+      const [x, weight, bias] = [random([2, 3, 4]), random([5, 4], 2), random([5], 3)];
+      const tokens = tf.tensor2d([0, 3, 1, 2, 4, 0], [2, 3], 'int32');
+      const mask = tf.ones([2, 3], 'int32');
+      // The model of before, and hidden states that gradients are computed for.
+      const reference = { refInput: x, refWeight: random([5, 4], 4) };
+      for (const config of [{ bias }, { bias, ...reference }]) {
+        const logits = 'refInput' in config ? 3 : 2; // of the forward pass, of the backward pass and of the reference
+        for (const loss of [
+          () => fusedLinearDpo(x, weight, tokens, config).loss,
+          () => fusedLinearGrpo(x, weight, tokens, mask, [1, -2], config).loss,
+        ]) {
+          const run = (xs: tf.Tensor[]) => namesOf(() => tf.engine().gradients(loss as () => tf.Scalar, xs) as never);
+          expect(matmuls(await run([x, weight, bias])), 'logits, dx and dweight').to.equal(logits + 2);
+          expect(matmuls(await run([x])), 'logits and dx').to.equal(logits + 1);
+          expect(matmuls(await run([weight])), 'logits and dweight').to.equal(logits + 1);
+          expect(matmuls(await run([bias])), 'logits').to.equal(logits);
+          expect(matmuls(await namesOf(() => tf.tidy(loss))), 'logits').to.equal(logits - 1);
+        }
+      }
+      tf.dispose([x, weight, bias, tokens, mask, reference.refWeight]);
+    });
+  });
 
   it('is found through what was computed from others, in variables and in nested gradients', async () => {
     await expectNoLeak(async () => {

@@ -15,6 +15,7 @@ import {
   GRADIENT_TOLERANCE,
   OUTPUT_TOLERANCE,
 } from '../support/golden.js';
+import { logpsInFloat64 } from '../support/heads.js';
 
 describeGolden(
   'fusedLinearScaledCrossEntropy',
@@ -98,6 +99,43 @@ describe('fusedLinearScaledCrossEntropy', () => {
         await expectClose(again[i]!, whole[i]!, 0, `number ${i}`);
       }
       tf.dispose([x, weight, labels, bias, dy, expected, whole, again, small]);
+    });
+  });
+
+  it('keeps the digits of the gradient of a token that is all but certain', async () => {
+    await expectNoLeak(async () => {
+      // Vocabularies in vec4s, in vec4s with a rest, and of more threads than one.
+      for (const vocabulary of [4, 5, 70]) {
+        const label = vocabulary - 2;
+        // The label's logit is 12 and 6 above the others, which are around 0.
+        const [x, labels] = [
+          tf.tensor2d([
+            [12, 0.3, -0.4],
+            [6, -0.2, 0.1],
+          ]),
+          tf.tensor1d([label, label], 'int32'),
+        ];
+        const weight = tf.tidy(() =>
+          tf.concat(
+            [
+              tf
+                .oneHot(tf.range(0, vocabulary, 1, 'int32'), vocabulary)
+                .slice([0, label], [-1, 1])
+                .toFloat(),
+              random([vocabulary, 2], 2),
+            ],
+            1,
+          ),
+        );
+        const tokens = await logpsInFloat64({ x, weight }, labels);
+        const dx = tf.tidy(() => tf.grad((x: tf.Tensor) => fusedLinearScaledCrossEntropy(x, weight, labels).nll)(x));
+        const rows = (await dx.array()) as number[][];
+        for (const [i, row] of rows.entries()) {
+          const expected = tokens[i]!.slope.map((value) => -value);
+          await expectClose(row, expected, GRADIENT_TOLERANCE, `gradient of token ${i} of ${vocabulary} classes`);
+        }
+        tf.dispose([x, labels, weight, dx]);
+      }
     });
   });
 

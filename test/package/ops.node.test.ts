@@ -1,4 +1,4 @@
-/** What belongs to an op is found by its name, everywhere. */
+/** What belongs to an op or to a loss is found by its name, everywhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -13,13 +13,28 @@ const WITHOUT_CASES: Record<string, string> = {
   linear: 'its spec computes them in float64',
   mhcForward: 'its spec compares it with the ops that it is made of',
   packedSwiglu: 'its spec compares it with swiglu',
+  scaledCrossEntropy: 'its spec compares it with fusedLinearScaledCrossEntropy',
 };
+
+/** Losses of the caller's own, whose specs write losses that have reference cases. */
+const BASES = [
+  'fusedLinearDistillation',
+  'fusedLinearPolicy',
+  'fusedLinearPreference',
+  'fusedLinearUnpairedPreference',
+];
 
 /** Ops that run others' kernels. */
 const BY_KERNELS_OF: Record<string, string> = {
   fusedNeighborhoodAttention: 'flashAttention',
   mhcForward: 'mhcCoeffs, mhcPre and mhcPostRes',
 };
+
+/** Whether src/index.ts exports a name, which may have types before it. */
+const isExported = (name: string, file: string) =>
+  new RegExp(`\\b${name},?\\s*\\} from './${file}\\.js'`).test(readFileSync(path.join(root, 'src/index.ts'), 'utf8'));
+
+const missingOf = (files: string[]) => files.filter((file) => !existsSync(path.join(root, file)));
 
 const KERNEL_FOLDERS = ['src/gradients', 'src/kernels/composed', 'src/kernels/contracts', 'src/kernels/webgpu'];
 
@@ -30,23 +45,22 @@ describe('every op', () => {
 
     it(`${name} has its files, and is exported`, () => {
       const folders = [...(name in BY_KERNELS_OF ? [] : KERNEL_FOLDERS), 'bench/cases'];
-      const missing = [...folders.map((folder) => `${folder}/${file}`), `test/ops/${stem}.test.ts`].filter(
-        (wanted) => !existsSync(path.join(root, wanted)),
-      );
-      if (!(name in WITHOUT_CASES)) {
-        const cases = `test/golden/${name}.safetensors`;
-        if (!existsSync(path.join(root, cases))) missing.push(cases);
-      }
-      expect(missing).to.deep.equal([]);
-      const index = readFileSync(path.join(root, 'src/index.ts'), 'utf8');
-      expect(index).to.match(new RegExp(`\\b${name},?\\s*\\} from './ops/${stem}\\.js'`));
+      const files = [...folders.map((folder) => `${folder}/${file}`), `test/ops/${stem}.test.ts`];
+      if (!(name in WITHOUT_CASES)) files.push(`test/golden/${name}.safetensors`);
+      expect(missingOf(files)).to.deep.equal([]);
+      expect(isExported(name, `ops/${stem}`), 'exported').to.equal(true);
     });
   }
 
   it('is named by all of its files: kernels, gradients, specs and cases of others there are none', () => {
     const ops = filesOf('src/ops');
-    // What an optimizer runs is a kernel, too; whole models and the check of a config are measured, too.
-    const others = { 'src/gradients': [], 'src/kernels/composed': ['adam_w.ts'], 'src/kernels/webgpu': ['adam_w.ts'] };
+    // What an optimizer or a loss runs is a kernel, too; whole models and the check of a config are measured, too.
+    const ofLosses = ['logits_divergence.ts'];
+    const others = {
+      'src/gradients': ofLosses,
+      'src/kernels/composed': ['adam_w.ts', ...ofLosses],
+      'src/kernels/webgpu': ['adam_w.ts', ...ofLosses],
+    };
     const withKernels = ops.filter((file) => !(nameOf(file) in BY_KERNELS_OF));
     for (const [folder, more] of Object.entries(others)) {
       expect(filesOf(folder), folder).to.have.members([...withKernels, ...more, 'all.ts']);
@@ -55,9 +69,29 @@ describe('every op', () => {
       ...ops,
       'adam_w.ts',
       'config_check.ts',
+      'losses.ts',
       'gpt2.ts',
       'packing.ts',
       'all.ts',
     ]);
+  });
+});
+
+describe('every loss', () => {
+  for (const file of filesOf('src/losses')) {
+    const name = nameOf(file);
+    const stem = file.replace(/\.ts$/, '');
+
+    it(`${name} has its files, and is exported`, () => {
+      const files = [`test/losses/${stem}.test.ts`];
+      if (!BASES.includes(name)) files.push(`test/golden/${name}.safetensors`);
+      expect(missingOf(files)).to.deep.equal([]);
+      expect(isExported(name, `losses/${stem}`), 'exported').to.equal(true);
+    });
+  }
+
+  it('has its spec: specs of others there are none', () => {
+    const specs = filesOf('test/losses').map((file) => file.replace(/\.test\.ts$/, '.ts'));
+    expect(specs).to.have.members(filesOf('src/losses'));
   });
 });

@@ -1,5 +1,5 @@
 /** The package as `npm pack` makes it, and README.md against it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { build } from 'esbuild';
@@ -127,10 +127,13 @@ describe('the packed package', function () {
         const { registerWebGPUBackend, packSequences, checkpoint, tiledMlp, train: { AdamWOptimizer, ...train }, ...ops } = liger;
         console.log(JSON.stringify([...Object.keys(ops), ...Object.keys(train).map((name) => 'train.' + name)]));`;
       const ops: string[] = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
-      const sourceOf = (op: string) =>
-        op.startsWith('train.') ? `src/optimizers/${fileOf(op.slice('train.'.length))}` : `src/ops/${fileOf(op)}`;
-      const links = tableOf(readme, '## Ops').map(([link]) => link);
-      expect(links).to.deep.equal(ops.sort().map((op) => `[\`${op}\`](${sourceOf(op)})`));
+      const isLoss = (op: string) => existsSync(path.join(root, 'src/losses', fileOf(op)));
+      const folderOf = (op: string) => (op.startsWith('train.') ? 'optimizers' : isLoss(op) ? 'losses' : 'ops');
+      const sourceOf = (op: string) => `src/${folderOf(op)}/${fileOf(op.replace('train.', ''))}`;
+      const linksOf = (names: string[]) => names.sort().map((op) => `[\`${op}\`](${sourceOf(op)})`);
+      const linksIn = (heading: string) => tableOf(readme, heading).map(([link]) => link);
+      expect(linksIn('## Ops')).to.deep.equal(linksOf(ops.filter((op) => !isLoss(op))));
+      expect(linksIn('### Losses of alignment and distillation')).to.deep.equal(linksOf(ops.filter(isLoss)));
     });
 
     it('has every option of registerWebGPUBackend', async () => {
@@ -221,7 +224,7 @@ describe('the packed package', function () {
     /** Runs the script in the global scope of Node.js, then some code. */
     const runScript = async (before: string, after: string) => {
       const code = `
-        import { readFileSync } from 'node:fs';
+        import { existsSync, readFileSync } from 'node:fs';
         import { runInThisContext } from 'node:vm';
         ${before}
         runInThisContext(readFileSync('node_modules/tfjs-liger/' + ${JSON.stringify(manifest.jsdelivr)}, 'utf8'));

@@ -1,5 +1,5 @@
-import { clone, mul, type Tensor } from '@tensorflow/tfjs-core';
-import { residentValues } from '../../engine/resident_values.js';
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { scaleGradient } from '../../engine/scale_gradient.js';
 import {
   type ChunkedLinearAttrs,
   type WantedGradients,
@@ -30,11 +30,7 @@ export function chunkedLossGradients(
 ): { [K in keyof WantedGradients]: (() => Tensor) | undefined } {
   const fromForward = wantsAny(gradients);
   const { dx, dweight, dbias } = fromForward ? saved : compute();
-  const give = (gradient: Tensor | undefined) => gradient && (() => (fromForward ? scaled(gradient, dy) : gradient));
+  const give = (gradient: Tensor | undefined) =>
+    gradient && (() => (fromForward ? scaleGradient(gradient, dy) : gradient));
   return { x: give(dx), weight: give(dweight), bias: give(dbias) };
-}
-
-/** gradient · dy; usually dy is the 1 that a tape begins with, and costs nothing. */
-function scaled(gradient: Tensor, dy: Tensor): Tensor {
-  return residentValues(dy)?.[0] === 1 ? clone(gradient) : mul(gradient, dy);
 }

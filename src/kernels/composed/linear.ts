@@ -19,9 +19,10 @@ export const linearGradX = composedKernel(LinearGradX, ({ dz, weight }, { transp
   return { dx: reshape(dx, [...dz.shape.slice(0, -1), columnsOf(dx)]) };
 });
 
-export const linearGradWeight = composedKernel(LinearGradWeight, ({ dz, x }, { transposeWeight }) => {
+export const linearGradWeight = composedKernel(LinearGradWeight, ({ dz, x, total }, { transposeWeight }) => {
   const [a, b] = transposeWeight ? [x, dz] : [dz, x];
-  return { dweight: matMul(flatten(a), flatten(b), true, false) };
+  const product = matMul(flatten(a), flatten(b), true, false);
+  return { dweight: total ? add(total, product) : product };
 });
 
 export const biasGrad = composedKernel(BiasGrad, ({ dz }) => ({ dbias: sumOverRows(dz) }));

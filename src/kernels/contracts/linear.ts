@@ -35,6 +35,8 @@ export interface LinearGradWeightInputs {
   dz: TensorInfo;
   /** [..., I] */
   x: TensorInfo;
+  /** What dweight is added to. It may be overwritten and come back itself where no one else holds it. */
+  total?: TensorInfo;
 }
 /** dweight, in weight's layout. */
 export const LinearGradWeight = contract<LinearGradWeightInputs, LinearGradAttrs>()('LigerLinearGradWeight', [

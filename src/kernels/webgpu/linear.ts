@@ -40,7 +40,7 @@ export const linearGradX = webgpuKernel(LinearGradX, (gpu, { dz, weight }, { tra
   return { dx };
 });
 
-export const linearGradWeight = webgpuKernel(LinearGradWeight, (gpu, { dz, x }, { transposeWeight }) => {
+export const linearGradWeight = webgpuKernel(LinearGradWeight, (gpu, { dz, x, total }, { transposeWeight }) => {
   const [rows, outFeatures] = asRows(dz.shape);
   const [, inFeatures] = asRows(x.shape);
   const slopes: MatmulOperand = { tensor: dz, layout: 'kOuter', stride: outFeatures };
@@ -48,8 +48,8 @@ export const linearGradWeight = webgpuKernel(LinearGradWeight, (gpu, { dz, x }, 
   const [a, b, m, n] = transposeWeight
     ? [activations, slopes, inFeatures, outFeatures]
     : [slopes, activations, outFeatures, inFeatures];
-  const dweight = gpu.output([m, n]);
-  matmul(gpu, { m, n, k: rows, a, b, c: dweight });
+  const dweight = total ? gpu.writable(total) : gpu.output([m, n]);
+  matmul(gpu, { m, n, k: rows, a, b, c: dweight, accumulate: total !== undefined });
   return { dweight };
 });
 

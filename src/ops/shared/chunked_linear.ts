@@ -9,7 +9,7 @@ export const chunkedLinearOptions = {
   bias: tensor(['V']),
   /** Takes the weight as [H, V] instead of [V, H]. Default false. */
   transposeWeight: flag(),
-  /** Tokens whose logits exist at once. By default as many as fit about 200 MB. */
+  /** Tokens whose logits exist at once. By default 256, or more where they take less than 64 MB or an eighth of the weight. */
   chunkSize: integer(undefined, { min: 1 }),
 } as const;
 

@@ -37,3 +37,23 @@ export const chunkedLinearGradients = {
   dweight: ({ gradients }: ChunkedLinearAttrs) => gradients.weight,
   dbias: ({ gradients }: ChunkedLinearAttrs) => gradients.bias,
 };
+
+/** Bytes of logits that cost nothing beside what a model holds. */
+const FREE_BYTES = 64e6;
+/** Chunks are made of whole tiles of the matmul, two of them, of which a multiprocessor works on two at a time. */
+const TOKENS_STEP = 256;
+/**
+ * Each chunk has dweight read and written, 8 · V · H bytes for its 6 · V · H floating point operations a token: with 256 tokens
+ * that is a twentieth of the time. With H / 8 of them the logits are an eighth of dweight.
+ */
+const HIDDEN_A_TOKEN = 8;
+
+/**
+ * How many tokens should have their logits at once.
+ *
+ * @param rowBytes The bytes of one token's logits.
+ */
+export function tokensOfChunk(hidden: number, rowBytes: number): number {
+  const wanted = Math.max(FREE_BYTES / rowBytes, hidden / HIDDEN_A_TOKEN, TOKENS_STEP);
+  return Math.floor(wanted / TOKENS_STEP) * TOKENS_STEP;
+}

@@ -84,6 +84,7 @@ ${pointwise?.declarations ?? ''}`,
   let aOffset = 0u; let bOffset = u32(expert) * u.bSize; let kStart = 0u; let kEnd = u.k;
   let aStart = 0u;
   let bStart = tileColumn * ${tile.columns}u;
+  ${product.begin}
   ${product.sum}
 
   ${gated ? 'let firstQuad = bStart / 8u;' : ''}
@@ -173,6 +174,7 @@ const expertWeightGradientProgram = defineProgram('expertWeightGradient', (spec:
   let kEnd = u32(offsets[expert + 1u]);
   let aStart = tileRow * ${tile.rows}u;
   let bStart = tileColumn * ${tile.columns}u;
+  ${product.begin}
   ${product.sum}
 
   ${range(product.columnQuads)

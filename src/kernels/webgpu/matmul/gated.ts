@@ -97,6 +97,7 @@ const gatedProgram = defineProgram('gatedMatmul', (spec: ProductSpec & GatedStor
   ${tilePlace('workgroup')}
   let aStart = tileRow * ${tile.rows}u;
   let bStart = tileColumn * ${tile.columns}u;
+  ${product.begin}
   ${product.sum}
 
   let firstQuad = bStart / 8u;
@@ -164,6 +165,7 @@ const gatedGradProgram = defineProgram('gatedMatmulGrad', (spec: ProductSpec & {
   ${tilePlace('workgroup')}
   let aStart = tileRow * ${tile.rows}u;
   let bStart = tileColumn * ${tile.columns}u;
+  ${product.begin}
   ${product.sum}
 
   ${product.forEachRow(

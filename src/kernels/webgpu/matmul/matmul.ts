@@ -5,22 +5,29 @@ import { defineProgram } from '../runtime/program.js';
 import { range } from '../wgsl/elements.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
 import type { OperandSpec } from './operand.js';
-import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
+import { loadQuad, type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
 import { choosePlan, type Plan, TILES } from './tile.js';
 
 interface MatmulSpec extends ProductSpec {
   /** Whether C, bias and z are stored in vec4s. */
   readonly vectors: boolean;
+  /** Whether the sum begins with what C holds: read at the end, one after the other, it would be waited for. */
+  readonly accumulate: boolean;
   readonly epilogue: Epilogue;
 }
 
-/** C = epilogue(A · B), or the parts of its sum. */
+/** C = epilogue(A · B), C + A · B, or the parts of the sum. */
 const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
-  const { vectors, epilogue } = spec;
+  const { vectors, accumulate, epilogue } = spec;
   const tile = TILES[spec.tile]!;
   const product = new TileProduct(spec);
   const type = vectors ? 'vec4f' : 'f32';
   const columns = range(product.columnQuads);
+  const start = product.forEachRow(
+    (sums) => `
+      let at = u.cOffset + min(aStart + rowInTile, u.m - 1u) * u.cStride;
+      ${columns.map((j) => `${sums[j]} = ${loadQuad(vectors, `column${j}`, 'bExtent', 'at')};`).join('\n')}`,
+  );
   return {
     workgroupSize: product.workgroupSize,
     reads: { ...product.reads, ...(epilogue.bias && { bias: epilogue.bias }) },
@@ -50,9 +57,10 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   let bStart = tileColumn * ${tile.columns}u;
   let kStart = slice * u.sliceDepth;
   let kEnd = min(u.k, kStart + u.sliceDepth);
-  ${product.sum}
-
+  ${product.begin}
   ${columns.map((j) => `let column${j} = bStart / 4u + ${product.quad(j)};`).join('\n')}
+  ${accumulate ? start : ''}
+  ${product.sum}
   ${product.forEachRow(
     (sums) => `
       let row = aStart + rowInTile;
@@ -133,6 +141,8 @@ export interface MatmulCall {
   readonly accumulate?: boolean;
   /** Where the parts of a split sum go, if they fit; otherwise they get a tensor of their own. */
   readonly workspace?: TensorInfo | undefined;
+  /** Floats that the parts of a split sum may take. */
+  readonly mostParts?: number | undefined;
   /** The tile and split, instead of those that are chosen by shape. */
   readonly plan?: Plan;
 }
@@ -141,7 +151,8 @@ export interface MatmulCall {
 export function matmul(gpu: Gpu, call: MatmulCall): void {
   const { m, n, k, a, b, c, bias, z, workspace } = call;
   if (m === 0 || n === 0) return;
-  const { cStride = n, cOffset = 0, activation = 'none', accumulate = false, plan = choosePlan(m, n, k) } = call;
+  const { cStride = n, cOffset = 0, activation = 'none', accumulate = false } = call;
+  const { plan = choosePlan(m, n, k, call.mostParts) } = call;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
@@ -160,7 +171,8 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
     b: specB,
     vectors,
     kTail: k % tile.depth !== 0,
-    epilogue: slices > 1 ? NO_EPILOGUE : epilogue,
+    accumulate: accumulate && slices === 1,
+    epilogue: slices > 1 ? NO_EPILOGUE : { ...epilogue, accumulate: false },
   };
   const uniforms = {
     m,
@@ -189,7 +201,7 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
 }
 
 /** Floats that the parts of a split sum need; 0 where it isn't split. */
-export function workspaceSize(m: number, n: number, k: number): number {
-  const { slices } = choosePlan(m, n, k);
+export function workspaceSize(m: number, n: number, k: number, mostParts?: number): number {
+  const { slices } = choosePlan(m, n, k, mostParts);
   return slices > 1 ? slices * m * n : 0;
 }

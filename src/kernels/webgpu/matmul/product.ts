@@ -69,15 +69,29 @@ var<workgroup> aTile: ${this.a.type};
 var<workgroup> bTile: ${this.b.type};`;
   }
 
+  /** WGSL of a thread's place and of its sums, which are 0; `sum` stands after it. */
+  get begin(): string {
+    const { a, b, columnQuads, laneColumns } = this;
+    const { threadRows } = TILES[this.spec.tile]!;
+    return `
+  let lane = thread % 32u;
+  let warp = thread / 32u;
+  let warpRow = warp / ${b.spread.warps}u;
+  let warpColumn = warp % ${b.spread.warps}u;
+  let laneRow = lane / ${laneColumns}u;
+  let laneColumn = lane % ${laneColumns}u;
+  let rowQuad = warpRow * ${a.spread.lanes * a.spread.steps}u + laneRow;
+  ${times(threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}`;
+  }
+
   /**
-   * WGSL of the sum over the terms from `kStart` to below `kEnd`. It finds `aStart`, the tile's first row, `bStart`, its first
+   * WGSL that adds the terms from `kStart` to below `kEnd` to the sums. It finds `aStart`, the tile's first row, `bStart`, its first
    * column, and of each operand what is bound to it: `aOffset`, `aStride` and `aExtent`.
    */
   get sum(): string {
-    const { a, b, columnQuads, laneColumns } = this;
-    const { threadRows, depth } = TILES[this.spec.tile]!;
-    const { lanes: laneRows, steps: rowQuads } = a.spread;
-    const { warps: warpColumns } = b.spread;
+    const { a, b, columnQuads } = this;
+    const { depth } = TILES[this.spec.tile]!;
+    const { steps: rowQuads } = a.spread;
     const loaders = this.workgroupSize / 2;
     const fetch = (k: string) => `
     if (thread < ${loaders}u) { ${a.fetch('thread', k)} }
@@ -95,16 +109,7 @@ var<workgroup> bTile: ${this.b.type};`;
     }`,
     );
     return `
-  let lane = thread % 32u;
-  let warp = thread / 32u;
-  let warpRow = warp / ${warpColumns}u;
-  let warpColumn = warp % ${warpColumns}u;
-  let laneRow = lane / ${laneColumns}u;
-  let laneColumn = lane % ${laneColumns}u;
-  let rowQuad = warpRow * ${laneRows * rowQuads}u + laneRow;
   ${times(Math.max(a.registers, b.registers), (i) => `var fetch${i}: vec4f;`)}
-  ${times(threadRows, (i) => times(columnQuads, (j) => `var c${i}_${j}: vec4f;`))}
-
   ${fetch('kStart')}
   for (var k = kStart; k < kEnd; k += ${depth}u) {
     workgroupBarrier();
@@ -136,6 +141,13 @@ var<workgroup> bTile: ${this.b.type};`;
   quad(j: number, columnQuads = this.columnQuads): string {
     return `(warpColumn * ${this.laneColumns * columnQuads}u + laneColumn + ${j * this.laneColumns}u)`;
   }
+}
+
+/** WGSL of a quad of columns of `c`, whose row begins at `at`; columns from `extent` on repeat the last one. */
+export function loadQuad(vectors: boolean, quad: string, extent: string, at: string): string {
+  if (vectors) return `c[${at} + min(${quad}, (${extent} - 1u) / 4u)]`;
+  const column = (q: number) => `c[${at} + min(${quad} * 4u + ${q}u, ${extent} - 1u)]`;
+  return `vec4f(${[0, 1, 2, 3].map(column).join(', ')})`;
 }
 
 /**

@@ -78,7 +78,7 @@ const MULTIPROCESSORS = 132;
 const DISPATCH = 12;
 const SUM_FLOAT = 4 / 2.5e6;
 const SUM_DISPATCH = 14;
-/** Splitting costs memory for the parts: floats that they may take. */
+/** Splitting costs memory for the parts: floats that they may take unless a call says otherwise. */
 const MOST_PARTS = 24e6;
 
 export const threadsOf = (tile: Tile) => (tile.rows / tile.threadRows) * (tile.columns / tile.threadColumns);
@@ -92,15 +92,15 @@ export interface Plan {
 const plans = new NumbersMap<Plan>(4096);
 
 /** Chooses the tile and the split of the sum for a shape: those that should take the least time. */
-export function choosePlan(m: number, n: number, k: number): Plan {
-  const key = [m, n, k];
+export function choosePlan(m: number, n: number, k: number, mostParts = MOST_PARTS): Plan {
+  const key = [m, n, k, mostParts];
   const known = plans.get(key);
   if (known) return known;
   let best: Plan = { tile: TILES[0]!, slices: 1 };
   let bestTime = Infinity;
   for (const tile of TILES) {
     for (const slices of SLICES) {
-      if (slices > 1 && (slices * m * n > MOST_PARTS || k / slices < 8 * tile.depth)) break;
+      if (slices > 1 && (slices * m * n > mostParts || k / slices < 8 * tile.depth)) break;
       const time = estimate(tile, slices, m, n, k);
       if (time < bestTime) {
         bestTime = time;

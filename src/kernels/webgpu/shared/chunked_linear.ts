@@ -1,15 +1,15 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
-import { type ChunkedLinearAttrs, type ChunkedLinearInputs, wantsAny } from '../../contracts/shared/chunked_linear.js';
+import {
+  type ChunkedLinearAttrs,
+  type ChunkedLinearInputs,
+  tokensOfChunk,
+  wantsAny,
+} from '../../contracts/shared/chunked_linear.js';
 import { linearFeatures } from '../../contracts/shared/linear_features.js';
 import { type MatmulOperand, matmul, workspaceSize } from '../matmul/matmul.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { asRows } from '../wgsl/row.js';
 import { columnSum } from './column_sum.js';
-
-/** Bytes of logits that exist at once, unless `chunkSize` says otherwise. */
-const LOGITS_BUDGET = 200 * 2 ** 20;
-/** Chunks are made of whole tiles of the matmul. */
-const TOKENS_STEP = 128;
 
 /** The logits of some successive tokens. */
 export interface Chunk {
@@ -26,6 +26,8 @@ export interface ChunkedLoss {
   loss(chunk: Chunk): void;
   /** The gradient of their logits in the place of the logits; padding becomes 0. Only where a gradient is wanted. */
   slopes(chunk: Chunk): void;
+  /** The memory that the parts of a chunk's dx may take, of that of its logits. By default as much as is fastest. */
+  readonly partsShare?: number;
 }
 
 /** The sizes of a linear layer whose rows of logits are padded to a multiple of four, so that any vocabulary is read in vec4s. */
@@ -43,7 +45,7 @@ export function chunkedLinear(
   gpu: Gpu,
   inputs: Pick<ChunkedLinearInputs, 'x' | 'weight'> & { bias?: TensorInfo | undefined },
   attrs: ChunkedLinearAttrs,
-  { loss, slopes }: ChunkedLoss,
+  { loss, slopes, partsShare }: ChunkedLoss,
 ): { dx: TensorInfo | undefined; dweight: TensorInfo | undefined; dbias: TensorInfo | undefined } {
   const { x, weight, bias } = inputs;
   const { transposeWeight, gradients } = attrs;
@@ -52,10 +54,11 @@ export function chunkedLinear(
   const dweight = gradients.weight ? gpu.output(weight.shape) : undefined;
   const dbias = gradients.bias ? gpu.output([vocabulary]) : undefined;
 
-  const size = chooseChunkSize(gpu, rows, stride * 4, attrs.chunkSize);
+  const size = chooseChunkSize(gpu, rows, hidden, stride * 4, attrs.chunkSize);
   const logits = gpu.output([size, stride]);
   // One for all chunks: on tfjs's own device what is given back is not used again before the next submission.
-  const workspace = dx && gpu.output([workspaceSize(size, hidden, vocabulary)]);
+  const mostParts = partsShare && partsShare * size * stride;
+  const workspace = dx && gpu.output([workspaceSize(size, hidden, vocabulary, mostParts)]);
   /** The weight in a sum over the hidden size or over the classes. */
   const classes = (over: 'hidden' | 'classes'): MatmulOperand => ({
     tensor: weight,
@@ -81,7 +84,7 @@ export function chunkedLinear(
     slopes(chunk);
     const accumulate = first > 0;
     if (dx) {
-      const into = { c: dx, cOffset: first * hidden, workspace };
+      const into = { c: dx, cOffset: first * hidden, workspace, mostParts };
       matmul(gpu, { m: count, n: hidden, k: vocabulary, a: dlogits('kInner'), b: classes('classes'), ...into });
     }
     if (dweight) {
@@ -97,11 +100,8 @@ export function chunkedLinear(
   return { dx, dweight, dbias };
 }
 
-function chooseChunkSize(gpu: Gpu, rows: number, rowBytes: number, chunkSize: number): number {
+function chooseChunkSize(gpu: Gpu, rows: number, hidden: number, rowBytes: number, chunkSize: number): number {
   const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
   const most = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / rowBytes);
-  if (chunkSize > 0) return Math.min(chunkSize, most, rows);
-  const fits = Math.floor(LOGITS_BUDGET / rowBytes);
-  const whole = Math.max(1, Math.floor(fits / TOKENS_STEP)) * TOKENS_STEP;
-  return Math.min(whole, most, rows);
+  return Math.min(chunkSize || tokensOfChunk(hidden, rowBytes), most, rows);
 }
