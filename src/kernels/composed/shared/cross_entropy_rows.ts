@@ -2,6 +2,7 @@ import {
   add,
   argMax,
   cast,
+  clipByValue,
   div,
   equal,
   exp,
@@ -13,7 +14,6 @@ import {
   logicalNot,
   max,
   maximum,
-  minimum,
   mul,
   notEqual,
   oneHot,
@@ -56,9 +56,8 @@ export function classify(labels: Tensor, vocabulary: number, ignoreIndex: number
   const rows = labels.size;
   const label = reshape(labels, [rows]) as Tensor1D;
   const counts = notEqual(label, ignoreIndex);
-  // Not by clipByValue, which on wasm takes the bits of integers for floats.
-  const bound = (value: number) => scalar(value, 'int32');
-  const index = minimum(maximum(label, bound(0)), bound(vocabulary - 1)) as Tensor1D;
+  // As floats: on wasm clipByValue takes the bits of integers for floats.
+  const index = cast(clipByValue(float(label), 0, vocabulary - 1), 'int32') as Tensor1D;
   /** Each row's value [rows] in [rows, V] at its class: without a mask of that size, which costs more than all the rest. */
   const pick = (values: Tensor) =>
     rows === 0 ? reshape(values, [0]) : gatherND(values, stack([range(0, rows, 1, 'int32'), index], 1));
