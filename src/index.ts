@@ -6,6 +6,7 @@ export {
   type WebGPUBackend,
 } from './backend/register_webgpu_backend.js';
 export { type PackedSequences, type PackSequencesConfig, packSequences } from './batches/pack_sequences.js';
+export { type Captured, capture } from './capture/capture.js';
 export {
   type FusedLinearCosineDistillationConfig,
   fusedLinearCosineDistillation,

@@ -1,14 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import type { MemoryMeter } from '../../src/backend/device_backend.js';
-import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
+import type { DeviceBackend, MemoryMeter } from '../../src/backend/device_backend.js';
+import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 
 /** What a measurement needs of the backend that it measures. */
 export interface BenchDevice {
   readonly description: string;
   /** Waits until everything that was queued is done. `results` are the tensors of the last call. */
   wait(results: tf.Tensor[]): Promise<void>;
-  /** Has the backend submit its commands when this many have been collected; as it was registered without a number. */
-  submitEvery(dispatches?: number): void;
   /** The milliseconds that the device itself spends on what `queue` queues; undefined where there is no way to know. */
   deviceTime?(queue: () => void): Promise<number>;
   /** Bytes that tensors have on the device, and the most they have had since `resetPeak`. */
@@ -21,12 +19,11 @@ export interface BenchDevice {
 export class WebGPUBenchDevice implements BenchDevice {
   readonly description: string;
   readonly memory: MemoryMeter;
-  private readonly backend: TfjsWebGPUBackend;
+  private readonly backend: DeviceBackend;
   private readonly errors: string[] = [];
-  private readonly registeredBatch = tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
 
   constructor(backend: tf.KernelBackend) {
-    this.backend = TfjsWebGPUBackend.of(backend);
+    this.backend = deviceBackendOf(backend);
     const { device } = this.backend;
     const { vendor, architecture, description } = device.adapterInfo ?? {};
     this.description = [vendor, architecture, description].filter(Boolean).join(' ') || 'an unnamed WebGPU adapter';
@@ -39,13 +36,9 @@ export class WebGPUBenchDevice implements BenchDevice {
     await this.backend.device.queue.onSubmittedWorkDone();
   }
 
-  submitEvery(dispatches = this.registeredBatch): void {
-    tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', dispatches);
-  }
-
   get deviceTime(): ((queue: () => void) => Promise<number>) | undefined {
     const { backend } = this;
-    return backend.device.features.has('timestamp-query') ? (queue) => backend.time(queue) : undefined;
+    return backend.device.features.has('timestamp-query') ? (queue) => backend.timeOnDevice(queue) : undefined;
   }
 
   takeErrors(): string[] {
@@ -60,8 +53,6 @@ export class HostBenchDevice implements BenchDevice {
   async wait(results: tf.Tensor[]): Promise<void> {
     await results[0]?.data();
   }
-
-  submitEvery(): void {}
 
   takeErrors(): string[] {
     return [];

@@ -14,7 +14,6 @@ export interface RunOptions {
 }
 
 /** Dispatches that tfjs itself submits together. */
-const STOCK_SUBMIT_BATCH = 15;
 
 /** Relative errors above this are no rounding: a wrong kernel is often a fast one. */
 const TOLERANCE = 1e-4;
@@ -81,7 +80,6 @@ export async function runCase(
     const complain = which === 'ours' ? fail : note;
     let subject: Subject | undefined;
     try {
-      device.submitEvery(which === 'stock' ? STOCK_SUBMIT_BATCH : undefined);
       subject = make();
       // A whole model's step would not fit in memory without a submission, and its wall time is the one that counts.
       const onDevice = which === 'ours' && !totalMemory && result.limitMs !== undefined;

@@ -13,11 +13,8 @@ export interface DeviceBackend {
   /** What is known of a tensor's data. */
   dataOf(tensor: Pick<TensorInfo, 'dataId'>): TensorData;
 
-  /** A tensor's buffer for the next command: uploaded, or allocated, if it was not on the device. */
-  bufferOf(tensor: TensorInfo): GPUBuffer;
-
-  /** Says that the next command uses a tensor whose buffer is known. */
-  use(tensor: TensorInfo): void;
+  /** A tensor's `bytes` on the device for the next command: uploaded, or allocated, if it was not there. */
+  storageOf(tensor: TensorInfo, bytes: number): Binding;
 
   /**
    * Never to remember values of a tensor that were read: it changes in place. A read may also still be under way now and end
@@ -25,11 +22,11 @@ export interface DeviceBackend {
    */
   forgetValues(tensor: TensorInfo): void;
 
-  /** Records a copy of one tensor's buffer into another's. */
+  /** Records a copy of one tensor's content into another's. */
   copy(source: TensorInfo, target: TensorInfo): void;
 
   /** Records a dispatch. What was recorded is submitted once it is enough. */
-  dispatch(command: Command): void;
+  dispatch(command: Dispatch): void;
 
   /** Tells the commands that wait to be submitted together from others; null where none wait. */
   readonly batch: object | null;
@@ -40,34 +37,61 @@ export interface DeviceBackend {
   /** Submits what was recorded. */
   submit(): void;
 
+  /** The step that is being captured: it has `write` write again what changes from call to call, before each replay. */
+  readonly recording: RecordingHooks | null;
+
   /** The milliseconds that the device spends on what `queue` records, without JavaScript or submissions in between. */
-  time(queue: () => void): Promise<number>;
+  timeOnDevice(queue: () => void): Promise<number>;
 
   meterMemory(): MemoryMeter;
 }
 
+/** What code that runs while a step is captured may ask for. */
+export interface RecordingHooks {
+  /** How often the step was run again. */
+  readonly replays: number;
+  /** Has `write` run before each replay, after those that were given before. */
+  beforeReplay(write: () => void): void;
+}
+
+/** A part of a buffer that a program's name is bound to. */
+export interface Binding {
+  readonly buffer: GPUBuffer;
+  /** In bytes. The whole buffer where they are not given. */
+  readonly offset?: number;
+  readonly size?: number;
+  /** Tells it from others in the keys of bind groups. */
+  readonly id: number;
+}
+
 /** One dispatch. */
-export interface Command {
+export interface Dispatch {
   /** What tf.profile shows. */
   readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
-  /** Workgroups in two dimensions. */
+  /** Workgroups in three dimensions. */
   readonly x: number;
   readonly y: number;
+  readonly z: number;
+  /** Bytes of the tensors that it reads and writes. */
+  readonly bytes: number;
 }
 
 /** A tensor's data, as tfjs's WebGPU backend has it. */
 export interface TensorData {
   dtype: DataType;
+  shape: number[];
   /** How many tensors, and clones that wait for a gradient, hold the data. */
   refCount: number;
   /** Whether the buffer is the user's own (tf.tensor of a GPUBuffer, with zeroCopy). */
   external?: boolean;
   /** The GPUBuffer, once the tensor is on the device. */
-  resource?: GPUBuffer | GPUTexture | null;
+  resource?: GPUBuffer | GPUTexture | GPUExternalTexture | null;
   /** The values, while JavaScript has them: before they are uploaded, and once they were read. */
   values?: TypedArray | null;
+  /** The parts of a complex64 tensor, which has no buffer of its own. */
+  complexTensorInfos?: { real: TensorInfo; imag: TensorInfo } | null;
 }
 
 /** Counts the bytes that tensors have on the device, and the most they have had since `resetPeak`. */

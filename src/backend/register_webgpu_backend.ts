@@ -1,5 +1,4 @@
 import {
-  env,
   findBackend,
   findBackendFactory,
   type KernelBackend,
@@ -9,6 +8,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import {
   type ConfigOf,
+  callback,
   defaultsOf,
   flag,
   integer,
@@ -18,7 +18,7 @@ import {
   resolveConfig,
 } from '../checks/config_schema.js';
 import { backendNamed } from '../engine/registered.js';
-import { TfjsWebGPUBackend } from './tfjs_webgpu_backend.js';
+import { type StockBackendClass, webgpuBackendClass } from './webgpu_backend.js';
 
 const schema = {
   /** Where adapters come from: `navigator.gpu` unless given. In Node.js, what `create([])` of the npm package `webgpu` returns. */
@@ -29,8 +29,13 @@ const schema = {
   device: object<GPUDevice>(),
   /** Which GPU to ask for where a machine has two. Default 'high-performance'. */
   powerPreference: oneOf(['high-performance', 'low-power'], 'high-performance'),
-  /** Dispatches that are collected before they are submitted to the queue. Default 128; tfjs's own is 15. */
-  submitBatchSize: integer(128, { min: 1 }),
+  /**
+   * The most bytes that buffers may take together, those that are kept for reuse included, which are given up first. An op that
+   * needs more throws. Default: what the device has.
+   */
+  memoryLimit: integer(Number.MAX_SAFE_INTEGER, { min: 1 }),
+  /** Told once why the device was lost. Its tensors are gone then: register again, and go on from saved weights. */
+  onDeviceLost: callback<(info: GPUDeviceLostInfo) => void>(),
   /** Replaces a backend that is registered already and works. Default false. */
   force: flag(),
 } as const;
@@ -43,15 +48,16 @@ const defaults = defaultsOf(schema);
 /** Features that the device gets where the adapter has them. */
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
 
-/** tfjs's WebGPU backend, as far as its users need it. */
+/** The backend, as far as its users need it. */
 export interface WebGPUBackend extends KernelBackend {
   readonly device: GPUDevice;
 }
 
 /**
- * Registers tfjs's own WebGPU backend, under its name `webgpu`, on a device with every feature that this library uses and
- * the adapter's full limits, and makes it the current backend. The device that tfjs makes by itself works too, but has no
- * `subgroups`.
+ * Registers our WebGPU backend, and makes it the current one. Its name is `webgpu`, and it is tfjs's own but for memory and
+ * commands: buffers are reused at once and shared by tensors of different shapes, and a command costs less JavaScript. Its
+ * device has every feature that this library uses and the adapter's full limits. The backend that tfjs makes by itself works
+ * too, without these, and without `subgroups`.
  *
  * Called again, as React's StrictMode and hot reloading do, it gives the backend that is there, which goes on. It replaces
  * the backend where its device was lost, or with `force`, or with another `device`; the tensors of the old one are gone then.
@@ -70,24 +76,21 @@ export async function registerWebGPUBackend(options?: RegisterWebGPUBackendOptio
 let earlierCalls: Promise<unknown> = Promise.resolve();
 
 async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBackend> {
-  const { gpu, adapter, device, powerPreference, submitBatchSize, force } = config;
+  const { gpu, adapter, device, powerPreference, memoryLimit, onDeviceLost, force } = config;
   const live = liveBackend();
   if (live && !force && (!device || device === live.device)) {
     await setBackend('webgpu');
     return live;
   }
   provideNavigatorGpu(gpu);
-  const { WebGPUBackend } = await importBackend();
+  const { WebGPUBackend: Stock } = await importBackend();
   const made = device ? { device, info: adapter?.info } : await makeDevice(adapter, powerPreference);
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
-  const make = () => {
-    // Here, since tf.engine().reset() puts flags back, and has the backend made again.
-    env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', submitBatchSize);
-    const backend = new WebGPUBackend(made.device, info as GPUAdapterInfo);
-    TfjsWebGPUBackend.of(backend).reuseBuffersAtOnce();
-    return mark(backend);
-  };
+  const Backend = webgpuBackendClass(Stock as unknown as StockBackendClass);
+  // tfjs calls it again after tf.engine().reset().
+  const make = () => mark(new Backend(made.device, info, { memoryLimit }));
+  if (onDeviceLost) made.device.lost.then(onDeviceLost);
   registerBackend('webgpu', make, 3);
   await setBackend('webgpu');
   return findBackend('webgpu') as WebGPUBackend;

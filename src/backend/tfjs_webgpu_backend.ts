@@ -1,31 +1,77 @@
-import { type DataId, type DataType, env, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { Command, DeviceBackend, MemoryMeter, TensorData } from './device_backend.js';
+import {
+  type BackendValues,
+  type DataId,
+  type DataType, env, type KernelBackend, type TensorInfo, type TypedArray, util } from '@tensorflow/tfjs-core';
+import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
+import { timeBatch } from './time_batch.js';
 
 /**
- * The members of tfjs's WebGPUBackend that are used here, most of them private there. Nothing else touches them, and
+ * The members of tfjs's WebGPUBackend that are used here, most of them private there. Nothing else names them, and
  * `test/webgpu/tfjs_webgpu_backend.test.ts` pins them to the tfjs version.
  */
-export interface WebGPUBackendInternals {
+export interface WebGPUBackendInternals extends KernelBackend {
   readonly device: GPUDevice;
-  readonly tensorMap: { get(dataId: DataId): TensorData; has(dataId: DataId): boolean };
-  readonly bufferManager: BufferManager;
+  readonly queue: GPUQueue;
+  readonly tensorMap: {
+    get(dataId: DataId): TensorData;
+    set(dataId: DataId, data: TensorData): void;
+    has(dataId: DataId): boolean;
+    delete(dataId: DataId): boolean;
+  };
+  bufferManager: BufferManager;
+  readonly textureManager: { releaseTexture(texture: GPUTexture): void };
   commandEncoder: GPUCommandEncoder | null;
   computePassEncoder: GPUComputePassEncoder | null;
   /** The tensors of the commands that wait to be submitted, whose buffers are held back. */
-  readonly commandQueueOwnedIds: { add(dataId: DataId): void; has(dataId: DataId): boolean };
+  commandQueueOwnedIds: { add(dataId: DataId): void; has(dataId: DataId): boolean };
+  /** What is given back once the commands are submitted. */
+  tensorDataPendingDisposal: DataId[];
+  stagingPendingDisposal: GPUBuffer[];
+  uniformPendingDisposal: GPUBuffer[];
   dispatchCountInPass: number;
   /** Set while tf.time or tf.profile is measuring. */
   activeTimers: Array<{ name: string; query: Promise<number> }> | null | undefined;
   readonly supportTimestampQuery: boolean;
   querySet: GPUQuerySet | null;
   readonly querySetCount: number;
+  pipelineCache: Record<string, GPUComputePipeline>;
+  write(values: BackendValues, shape: number[], dtype: DataType): DataId;
+  move(dataId: DataId, values: BackendValues, shape: number[], dtype: DataType, refCount: number): void;
+  read(dataId: DataId): Promise<TypedArray>;
+  readSync(dataId: DataId): TypedArray;
+  readToGPU(dataId: DataId): ReturnType<KernelBackend['readToGPU']>;
+  copyBuffer(source: GPUBuffer): GPUBuffer;
   makeTensorInfo(shape: number[], dtype: DataType): TensorInfo;
   uploadToGPU(dataId: DataId): void;
-  disposeData(dataId: DataId): boolean;
+  disposeData(dataId: DataId, force?: boolean): boolean;
+  releaseResource(dataId: DataId): void;
   ensureCommandEncoderReady(): void;
   endComputePassEncoder(): void;
   submitQueue(): void;
   getQueryTime(): Promise<number>;
+  recordAndSubmit(program: StockProgram, output: TensorInfo, inputs: TensorInfo[], uniforms?: StockUniform[]): void;
+}
+
+/** Bytes of an element on the device. */
+export const bytesPerElement = (dtype: DataType) => (dtype === 'complex64' ? 8 : 4);
+
+/** A kernel of tfjs's, as its recordAndSubmit is given it. */
+export interface StockProgram {
+  readonly constructor: { readonly name: string };
+  readonly pipeline: GPUComputePipeline;
+  readonly dispatch: readonly [number, number?, number?];
+  readonly outputShape: number[];
+  /** Whether it asks for the number of elements. */
+  readonly size?: boolean;
+  readonly outputComponent?: number;
+  /** Set where it reads or draws an image. */
+  readonly pixelsOpType?: number | null;
+}
+
+/** A value that a kernel of tfjs's defines itself. */
+export interface StockUniform {
+  type: string;
+  data: number[];
 }
 
 interface BufferManager {
@@ -35,14 +81,18 @@ interface BufferManager {
   acquireBuffer(...args: unknown[]): GPUBuffer;
 }
 
-/** Bytes of new tensors after which commands are submitted: tfjs's own device uses those that were given back again only then. */
+/** Bytes of new tensors after which commands are submitted: tfjs uses those that were given back again only then. */
 const SUBMIT_BYTES = 2 * 2 ** 30;
 
-/** A tfjs WebGPUBackend as a {@link DeviceBackend}: commands queue with those of tfjs's own kernels, in one order. */
+/**
+ * The backend that tfjs makes by itself, as a {@link DeviceBackend}: commands queue with those of tfjs's own kernels, in one
+ * order.
+ */
 export class TfjsWebGPUBackend implements DeviceBackend {
   readonly device: GPUDevice;
-  /** Of new tensors, after which commands are submitted. */
-  private mostUnsubmittedBytes = SUBMIT_BYTES;
+  readonly recording = null;
+  private readonly bindings = new WeakMap<GPUBuffer, Binding>();
+  private nextBindingId = 0;
   private unsubmittedBytes = 0;
   private encoder: GPUCommandEncoder | null = null;
   /** The last dispatch, and how many its pass had then. */
@@ -81,16 +131,18 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     return this.backend.tensorMap.get(dataId);
   }
 
-  bufferOf({ dataId }: TensorInfo): GPUBuffer {
+  storageOf({ dataId }: TensorInfo, bytes: number): Binding {
     const { backend } = this;
     const data = backend.tensorMap.get(dataId);
     if (!data.resource) backend.uploadToGPU(dataId);
     backend.commandQueueOwnedIds.add(dataId);
-    return data.resource as GPUBuffer;
-  }
-
-  use({ dataId }: TensorInfo): void {
-    this.backend.commandQueueOwnedIds.add(dataId);
+    const buffer = data.resource as GPUBuffer;
+    let binding = this.bindings.get(buffer);
+    if (binding?.size !== bytes) {
+      binding = { buffer, size: bytes, id: this.nextBindingId++ };
+      this.bindings.set(buffer, binding);
+    }
+    return binding;
   }
 
   forgetValues(info: TensorInfo): void {
@@ -101,8 +153,9 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   }
 
   copy(source: TensorInfo, target: TensorInfo): void {
-    const [from, to] = [this.bufferOf(source), this.bufferOf(target)];
-    this.betweenPasses().copyBufferToBuffer(from, 0, to, 0, to.size);
+    const bytes = util.sizeFromShape(target.shape) * 4;
+    const [from, to] = [this.storageOf(source, bytes), this.storageOf(target, bytes)];
+    this.betweenPasses().copyBufferToBuffer(from.buffer, 0, to.buffer, 0, bytes);
   }
 
   get batch(): object | null {
@@ -121,7 +174,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     return encoder;
   }
 
-  dispatch({ name, pipeline, bindGroup, x, y }: Command): void {
+  dispatch({ name, pipeline, bindGroup, x, y, z }: Dispatch): void {
     const { backend } = this;
     const { activeTimers } = backend;
     const encoder = this.openBatch();
@@ -136,7 +189,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
       pass.setPipeline(pipeline);
     }
     pass.setBindGroup(0, bindGroup);
-    pass.dispatchWorkgroups(x, y);
+    pass.dispatchWorkgroups(x, y, z);
     backend.dispatchCountInPass++;
     this.last = { pass, pipeline, count: backend.dispatchCountInPass };
     if (activeTimers) {
@@ -144,7 +197,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
       activeTimers.push({ name, query: backend.getQueryTime() });
     } else if (
       backend.dispatchCountInPass >= env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE') ||
-      this.unsubmittedBytes > this.mostUnsubmittedBytes
+      this.unsubmittedBytes > SUBMIT_BYTES
     ) {
       this.submit();
     }
@@ -170,53 +223,29 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     backend.submitQueue();
   }
 
-  async time(queue: () => void): Promise<number> {
-    const { device } = this;
-    this.submit();
-    const querySet = device.createQuerySet({ type: 'timestamp', count: 2 });
-    const stamp = (timestampWrites: GPUComputePassTimestampWrites) => {
-      this.betweenPasses().beginComputePass({ timestampWrites }).end();
-    };
-    stamp({ querySet, beginningOfPassWriteIndex: 0 });
-    queue();
-    stamp({ querySet, endOfPassWriteIndex: 1 });
-    const size = 16;
-    const resolved = device.createBuffer({ size, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC });
-    const mapped = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
-    const encoder = this.betweenPasses();
-    encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-    encoder.copyBufferToBuffer(resolved, 0, mapped, 0, size);
-    this.submit();
-    await mapped.mapAsync(GPUMapMode.READ);
-    const [begin = 0n, end = 0n] = new BigUint64Array(mapped.getMappedRange());
-    for (const resource of [querySet, resolved, mapped]) resource.destroy();
-    return Number(end - begin) / 1e6;
+  async timeOnDevice(queue: () => void): Promise<number> {
+    const flag = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE';
+    const batch = env().getNumber(flag);
+    env().set(flag, Number.MAX_SAFE_INTEGER);
+    try {
+      return await timeBatch(this.device, { submit: () => this.submit(), betweenPasses: () => this.betweenPasses() }, queue);
+    } finally {
+      env().set(flag, batch);
+    }
   }
 
   meterMemory(): MemoryMeter {
     return new BufferMeter(this.backend.bufferManager);
   }
-
-  /**
-   * tfjs holds the buffer of a disposed tensor back until the commands that use it are submitted. They run in the order in
-   * which they are recorded, uploads included, so a later command may write into it at once: a training step needs far less
-   * memory, and seldom a new buffer. Textures are not safe to reuse, since images are copied into them ahead of the recorded
-   * commands.
-   */
-  reuseBuffersAtOnce(): void {
-    const { backend } = this;
-    const owned: WebGPUBackendInternals['commandQueueOwnedIds'] = {
-      add: () => {},
-      has: (dataId) => backend.commandEncoder !== null && backend.tensorMap.get(dataId).resource instanceof GPUTexture,
-    };
-    this.mostUnsubmittedBytes = Number.POSITIVE_INFINITY;
-    // The backend makes a new set for each submission, in which it notes every tensor of every dispatch.
-    Object.defineProperty(backend, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
-  }
 }
 
-/** Whether a backend of tfjs is its WebGPUBackend. */
+/** Whether a backend of tfjs is its WebGPUBackend, or ours. */
 export const isWebGPUBackend = (backend: object): boolean => 'bufferManager' in backend && 'tensorMap' in backend;
+
+/** What the runtime of the WGSL kernels runs on, for a backend of tfjs: ours is one itself. */
+export function deviceBackendOf(backend: object): DeviceBackend {
+  return 'storageOf' in backend ? (backend as DeviceBackend) : TfjsWebGPUBackend.of(backend);
+}
 
 /** Measures what tfjs's buffer manager allocates, which keeps a buffer for reuse after its tensor is gone. */
 class BufferMeter implements MemoryMeter {

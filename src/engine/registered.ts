@@ -10,3 +10,9 @@ export function variableNamed(name: string): Variable | undefined {
 export function backendNamed(name: string): KernelBackend | undefined {
   return engine().registry[name];
 }
+
+/** The op that runs now, for messages. */
+export function currentOp(): string {
+  const scope = (engine().state as { activeScope?: { name?: string } }).activeScope?.name;
+  return scope ? scope.replace(/_*__op$/, '') : 'the step';
+}

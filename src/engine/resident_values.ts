@@ -1,5 +1,5 @@
 import { engine, type Tensor, type TypedArray } from '@tensorflow/tfjs-core';
-import { isWebGPUBackend, TfjsWebGPUBackend } from '../backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf, isWebGPUBackend } from '../backend/tfjs_webgpu_backend.js';
 
 /** Where tfjs's backends other than WebGPU keep what they know of a tensor. */
 interface HostBackend {
@@ -25,7 +25,7 @@ interface EngineState {
 export function residentValues(tensor: Tensor): TypedArray | null {
   const backend = (engine() as unknown as EngineState).state.tensorInfo.get(tensor.dataId)?.backend;
   if (!backend) return null;
-  if (isWebGPUBackend(backend)) return TfjsWebGPUBackend.of(backend).dataOf(tensor).values ?? null;
+  if (isWebGPUBackend(backend)) return deviceBackendOf(backend).dataOf(tensor).values ?? null;
   const { data, tensorMap, texData, dataIdMap, readSync } = backend as HostBackend;
   if (dataIdMap) return readSync.call(backend, tensor.dataId);
   return (tensorMap ?? texData ?? data)?.get(tensor.dataId)?.values ?? null;

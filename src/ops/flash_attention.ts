@@ -2,6 +2,7 @@ import { Tensor, type TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, flag, integer, number, oneOf, tensor } from '../checks/config_schema.js';
 import { fail, show } from '../checks/errors.js';
 import { float32, Signature } from '../checks/signature.js';
+import { drawSeed } from '../engine/replay.js';
 import { runKernel } from '../engine/run_kernel.js';
 import {
   FlashAttention,
@@ -138,7 +139,8 @@ function attend({ tensors, config }: Checked): Tensor | FlashAttentionResult {
   const qkv = tensors.qkv ?? tensors.q!;
   const inputs = { q: qkv, k: tensors.k, v: tensors.v, bias, sinks, keyLengths, segmentIds, cos, sin };
   const { causal, scale, slidingWindow, softcap = 0, dropout, returnLse } = config;
-  const { seed = dropout > 0 ? Math.floor(Math.random() * 2 ** 32) : 0 } = config;
+  const { seed: given } = config;
+  const seed = given === undefined && dropout > 0 ? drawSeed() : () => given ?? 0;
   const heads = headsOf(inputs, config);
   const { headSize } = attentionShape(inputs, heads);
   checkShapes(inputs, heads);

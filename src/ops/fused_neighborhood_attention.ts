@@ -56,7 +56,7 @@ export function fusedNeighborhoodAttention(
           after: reach,
           dilation,
           dropout: 0,
-          seed: 0,
+          seed: () => 0,
         },
       ).y;
     },

@@ -21,6 +21,7 @@ import {
   strings,
 } from '../checks/config_schema.js';
 import { fail } from '../checks/errors.js';
+import { beforeReplay } from '../engine/replay.js';
 import { variableNamed } from '../engine/registered.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { AdamW, AdamWStep, SquaredNorms } from '../kernels/contracts/adam_w.js';
@@ -134,6 +135,7 @@ export class AdamWOptimizer extends Optimizer {
       for (const [i, target] of targets.entries()) assign(target, outputs[i]!);
     });
     this.incrementIterations();
+    beforeReplay(() => this.incrementIterations());
   }
 
   /**
@@ -172,8 +174,10 @@ export class AdamWOptimizer extends Optimizer {
 
   /** Computes the scalars of the next step on the device. */
   private advance(gradients: Tensor[]): Tensor {
-    const { learningRate, clipNorm = 0, beta1, beta2 } = this.config;
-    const attrs = { learningRate, clipNorm, beta1, beta2, iteration: this.iterations + 1 };
+    const { clipNorm = 0, beta1, beta2 } = this.config;
+    const learningRate = () => this.learningRate;
+    const iteration = () => this.iterations + 1;
+    const attrs = { learningRate, clipNorm, beta1, beta2, iteration };
     this.step ??= tidy(() => zeros([4]).variable(false));
     if (clipNorm > 0) this.norm ??= tidy(() => zeros([]).variable(false));
     const squaredNorms = clipNorm > 0 ? runKernel(SquaredNorms, gradients, {}).squaredNorms : undefined;

@@ -4,7 +4,8 @@ import { fail } from '../checks/errors.js';
 import { runDiscarding } from '../engine/discarding_tape.js';
 import { gradientsThrough, recordNode } from '../engine/recorded_node.js';
 import { living } from './checkpoint.js';
-import { newSeed, withRandom } from './repeatable_random.js';
+import { newSeed } from '../engine/replay.js';
+import { withRandom } from './repeatable_random.js';
 
 const name = 'tiledMlp';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 import { type FlashAttentionConfig, flashAttention, linear, rope, train } from '../../src/index.js';
 import {
   FlashAttention,
@@ -45,7 +45,7 @@ describe('flashAttention', () => {
     after: -1,
     dilation: 1,
     dropout: 0,
-    seed: 0,
+    seed: () => 0,
   };
   /** What a call may have beside its tensors. */
   const kinds: Record<string, Partial<FlashAttentionAttrs>> = {
@@ -53,7 +53,7 @@ describe('flashAttention', () => {
     causal: { after: 0 },
     window: { after: 0, before: 6, softcap: 1.5 },
     dilated: { after: 6, before: 6, dilation: 3 },
-    dropout: { after: 0, dropout: 0.3, seed: 12345 },
+    dropout: { after: 0, dropout: 0.3, seed: () => 12345 },
     lengths: {},
     segments: { after: 0 },
     biasAndSinks: {},
@@ -271,7 +271,7 @@ describe('flashAttention', () => {
 
   if (backendName === 'webgpu') {
     it('needs memory that grows with T, not with its square', async () => {
-      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const meter = deviceBackendOf(tf.backend()).meterMemory();
       const peakOf = async (length: number) => {
         const inputs = [1, 2, 3].map((seed) => random([1, 1, length, 8], seed));
         await inputs[2]!.data();
@@ -290,7 +290,7 @@ describe('flashAttention', () => {
 
     it('trains on 8192 tokens in a small part of what their scores would take', async () => {
       const [length, size] = [8192, 8];
-      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const meter = deviceBackendOf(tf.backend()).meterMemory();
       const scoreBytes = 4 * length ** 2;
       const x = random([1, length, size]);
       const target = random([1, length, size], 2);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 import { fusedMoe, swigluMlp } from '../../src/index.js';
 import { FusedMoe, FusedMoeGrad } from '../../src/kernels/contracts/fused_moe.js';
 import { describeAgainstComposed, itDifferentiatesByName, random, smallOddSize } from '../support/against_composed.js';
@@ -147,7 +147,7 @@ describe('fusedMoe', () => {
 
   if (backendName.startsWith('webgpu')) {
     it('needs no more memory for more experts than their weights take', async () => {
-      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const meter = deviceBackendOf(tf.backend()).meterMemory();
       const peakOf = async (experts: number) => {
         const inputs = inputsOf(256, 32, 32, experts, 2, 'by turns');
         const { topKIndex, ...differentiable } = inputs;

@@ -108,7 +108,7 @@ describe('train.adamW', () => {
 
   describeAgainstComposed(AdamWStep, [oddSize], (n) => ({
     inputs: { step: tf.zeros([4]), squaredNorms: uniform([n], 0, 1, 1), gradientNorm: tf.zeros([]) },
-    attrs: { learningRate: 0.01, clipNorm: 0.7, beta1: 0.9, beta2: 0.99, iteration: 3 },
+    attrs: { learningRate: () => 0.01, clipNorm: 0.7, beta1: 0.9, beta2: 0.99, iteration: () => 3 },
   }));
 
   it('sums squares over any sizes', async () => {

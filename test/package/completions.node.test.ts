@@ -92,7 +92,7 @@ const calls: Record<string, { before: string; options: string[] }> = {
   linear: { before: 'x, weight', options: ['activation', 'bias', 'transposeWeight'] },
   registerWebGPUBackend: {
     before: '',
-    options: ['adapter', 'device', 'force', 'gpu', 'powerPreference', 'submitBatchSize'],
+    options: ['adapter', 'device', 'force', 'gpu', 'memoryLimit', 'onDeviceLost', 'powerPreference'],
   },
   rmsNorm: { before: 'x, weight', options: ['epsilon', 'offset'] },
   swiglu: { before: 'x, x', options: ['downMultiplier', 'gateMultiplier'] },

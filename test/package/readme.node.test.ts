@@ -267,7 +267,7 @@ const config: RmsNormConfig = { epsilon: 1e-5 };
 export const y: tf.Tensor3D = rmsNorm(tf.ones([1, 2, 4]) as tf.Tensor3D, [1, 1, 1, 1], config);
 // @ts-expect-error There is no such option.
 rmsNorm(y, undefined, { epsilonn: 1e-5 });
-export const device = async (): Promise<object> => (await registerWebGPUBackend({ submitBatchSize: 32 })).device;
+export const device = async (): Promise<object> => (await registerWebGPUBackend({ memoryLimit: 2 ** 30 })).device;
 `;
     const required = `
 import tf = require('@tensorflow/tfjs');

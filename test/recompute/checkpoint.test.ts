@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 import { checkpoint, fusedLinearCrossEntropy, linear, rmsNorm, swiglu } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { backendName, tf } from '../support/backend.js';
@@ -134,7 +134,7 @@ describe('checkpoint', () => {
 
   if (backendName.startsWith('webgpu')) {
     it('keeps the inputs of blocks alone', async () => {
-      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const meter = deviceBackendOf(tf.backend()).meterMemory();
       const [tokens, layers] = [256, 8];
       const input = random([tokens, hidden], 5);
       const peakOf = async (run: (f: (h: tf.Tensor) => tf.Tensor, h: tf.Tensor) => tf.Tensor) => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { TfjsWebGPUBackend } from '../../src/backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 import { linear, swiglu, tiledMlp } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { backendName, tf } from '../support/backend.js';
@@ -61,7 +61,7 @@ describe('tiledMlp', () => {
 
   if (backendName.startsWith('webgpu')) {
     it('needs less memory the more shards there are', async () => {
-      const meter = TfjsWebGPUBackend.of(tf.backend()).meterMemory();
+      const meter = deviceBackendOf(tf.backend()).meterMemory();
       const x = random([512, hidden], 5);
       const peakOf = async (shards: number) => {
         await x.data();

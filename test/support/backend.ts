@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { Tensor } from '@tensorflow/tfjs-core';
 import { registerWebGPUBackend } from '../../src/backend/register_webgpu_backend.js';
-import { TfjsWebGPUBackend, type WebGPUBackendInternals } from '../../src/backend/tfjs_webgpu_backend.js';
+import { deviceBackendOf, type WebGPUBackendInternals } from '../../src/backend/tfjs_webgpu_backend.js';
 import { loadBackend, onUnhandledRejection, target } from './platform_node.js';
 
 export { target, tf };
@@ -52,7 +52,7 @@ function checkDevice(device: GPUDevice): void {
 const strayErrors: unknown[] = [];
 
 /** Submits what is recorded; only on WebGPU. */
-export const submit = () => TfjsWebGPUBackend.of(tf.backend()).submit();
+export const submit = () => deviceBackendOf(tf.backend()).submit();
 
 /** Waits for what the test began, until its stray errors are here. */
 async function settle(): Promise<void> {

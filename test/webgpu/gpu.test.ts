@@ -131,7 +131,7 @@ if (backendName === 'webgpu') {
         const values = Array.from({ length: 20 }, (_, i) => i + 0.5);
         const outputs = values.map((value) => {
           const y = gpu().output([2]);
-          gpu().run(fillProgram, { size: 2 }, { y }, { value }, 1, { volatile: true });
+          gpu().run(fillProgram, { size: 2 }, { y }, { value: () => value }, 1);
           return toTensor(y);
         });
         for (const [i, output] of outputs.entries())

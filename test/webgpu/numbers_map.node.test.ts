@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { NumbersMap } from '../../src/kernels/webgpu/runtime/numbers_map.js';
+import { NumbersMap } from '../../src/backend/numbers_map.js';
 
 describe('NumbersMap', () => {
   it('finds what was added under the very same numbers, and nothing else', () => {

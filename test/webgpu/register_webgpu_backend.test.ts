@@ -41,8 +41,8 @@ if (backendName === 'webgpu') {
     it('refuses bad options, and leaves the backend as it is', async () => {
       const backend = tf.backend();
       await expectError(
-        () => registerWebGPUBackend({ submitBatchSize: 0 }),
-        /^registerWebGPUBackend: option 'submitBatchSize' must be an integer of at least 1, but got 0$/,
+        () => registerWebGPUBackend({ memoryLimit: 0 }),
+        /^registerWebGPUBackend: option 'memoryLimit' must be an integer of at least 1, but got 0$/,
       );
       await expectError(
         () => registerWebGPUBackend({ powerPreference: 'high' as never }),
@@ -86,10 +86,9 @@ if (target === 'webgpu') {
         const y = tf.tidy(() => rmsNorm(tf.fill([2, 8], 3)));
         const reading = y.data();
         await tf.setBackend('cpu');
-        const backends = await Promise.all([registerWebGPUBackend(), registerWebGPUBackend({ submitBatchSize: 32 })]);
+        const backends = await Promise.all([registerWebGPUBackend(), registerWebGPUBackend({ memoryLimit: 1e9 })]);
         for (const again of backends) expect(again).to.equal(backend);
         expect(tf.getBackend()).to.equal('webgpu');
-        expect(tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')).to.equal(128);
         expect(await registerWebGPUBackend({ device: webgpuDevice() })).to.equal(backend);
         await expectClose(await reading, Array(16).fill(1), 1e-6);
         y.dispose();
@@ -107,13 +106,6 @@ if (target === 'webgpu') {
         await registerWebGPUBackend({ device });
       }
       expect(webgpuDevice()).to.equal(device);
-    });
-
-    it('sets its flags again where tfjs makes the backend anew, as after tf.engine().reset()', () => {
-      tf.env().set('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE', 15);
-      const made = tf.findBackendFactory('webgpu')() as tf.KernelBackend;
-      expect(tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')).to.equal(128);
-      made.dispose();
     });
 
     it('makes another where it was removed', async () => {

@@ -36,7 +36,8 @@ type Four = [Tensor, Tensor, Tensor, Tensor];
 export const adamWStep = composedKernel(
   AdamWStep,
   ({ squaredNorms }, attrs): { step: Tensor; gradientNorm?: Tensor } => {
-    const { learningRate, clipNorm, beta1, beta2, iteration } = attrs;
+    const { clipNorm, beta1, beta2 } = attrs;
+    const [learningRate, iteration] = [attrs.learningRate(), attrs.iteration()];
     const stepSize = learningRate / (1 - beta1 ** iteration);
     const rootCorrection = 1 / Math.sqrt(1 - beta2 ** iteration);
     if (!squaredNorms) return { step: tensor1d([learningRate, 1, stepSize, rootCorrection]) };

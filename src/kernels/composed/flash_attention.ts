@@ -152,7 +152,7 @@ function keptOf(
   if (dropout === 0) return undefined;
   const dropBelow = Math.floor(dropout * 2 ** 32);
   const kept = new Float32Array(batches * queryHeads * count * keys);
-  const seedBits = mixBits(seed);
+  const seedBits = mixBits(seed());
   let at = 0;
   for (let head = 0; head < batches * queryHeads; head++) {
     for (let query = first; query < first + count; query++) {

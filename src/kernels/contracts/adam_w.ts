@@ -26,13 +26,14 @@ export interface AdamWStepInputs {
   gradientNorm?: TensorInfo;
 }
 export interface AdamWStepAttrs {
-  learningRate: number;
+  /** Read anew in each step, also in one that was captured. */
+  learningRate(): number;
   /** 0 for none. */
   clipNorm: number;
   beta1: number;
   beta2: number;
-  /** The number of this step, from 1. */
-  iteration: number;
+  /** The number of this step, from 1; read anew in each step. */
+  iteration(): number;
 }
 /**
  * step [4] has the scalars of one step, on the device, so that LigerAdamW is the same commands in every step: the learning

@@ -19,7 +19,8 @@ export interface FlashAttentionAttrs {
   dilation: number;
   /** The share of weights that are dropped. */
   dropout: number;
-  seed: number;
+  /** Read anew in each step, also in one that was captured; the same forward and backward. */
+  seed(): number;
 }
 
 export interface FlashAttentionInputs {

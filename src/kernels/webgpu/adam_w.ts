@@ -111,13 +111,13 @@ export const adamWStep = webgpuKernel(AdamWStep, (gpu, { squaredNorms, ...result
   const gradientNorm = results.gradientNorm && gpu.writable(results.gradientNorm);
   const uniforms = {
     learningRate,
-    stepSize: learningRate / (1 - beta1 ** iteration),
-    rootCorrection: 1 / Math.sqrt(1 - beta2 ** iteration),
+    stepSize: () => learningRate() / (1 - beta1 ** iteration()),
+    rootCorrection: () => 1 / Math.sqrt(1 - beta2 ** iteration()),
     clipNorm,
     count: squaredNorms?.shape[0] ?? 0,
   };
   const spec = { clips: squaredNorms !== undefined };
-  gpu.run(adamWStepProgram, spec, { squaredNorms, step, gradientNorm }, uniforms, 1, { volatile: true });
+  gpu.run(adamWStepProgram, spec, { squaredNorms, step, gradientNorm }, uniforms, 1);
   return { step, gradientNorm };
 });
 

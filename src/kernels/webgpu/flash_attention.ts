@@ -23,7 +23,7 @@ import { attentionRanges } from './attention/ranges.js';
 import { rotate } from './attention/rotate.js';
 import { type ScoreSpec, scoreSpec, scoreValues } from './attention/scores.js';
 import { type AttentionTile, backwardTile, columnsOf, forwardTile, rowsOf } from './attention/tile.js';
-import type { Gpu } from './runtime/gpu.js';
+import type { Gpu, UniformValue } from './runtime/gpu.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 
 /** Heads with fewer queries than this have the rows of all that share their keys in one block. */
@@ -83,7 +83,7 @@ function forward(gpu: Gpu, inputs: FlashAttentionInputs, attrs: FlashAttentionAt
   };
   const { q, k, v } = operands;
   const tensors = { q, k, v, bias, sinks, ranges, y: parts ?? y, lse: partLse ?? lse };
-  gpu.run(forwardProgram, spec, tensors, uniforms, heads * blocks * splits, { volatile: attrs.dropout > 0 });
+  gpu.run(forwardProgram, spec, tensors, uniforms, heads * blocks * splits);
   if (parts) {
     const combined = { rows: rowsOfAll, queryHeads, queries, splits, ...strideValues(rows, { y: shape.strides.y }) };
     const workgroups = Math.ceil((rowsOfAll * quadsOf(headSize)) / 64);
@@ -163,7 +163,6 @@ export const flashAttentionGrad = webgpuKernel(FlashAttentionGrad, (gpu, inputs,
       keyBlocks,
       slope: attrs.scale,
     },
-    volatile: attrs.dropout > 0,
   };
   gradients(gpu, call, { dq, dk, dv });
   if (cos && sin) {
@@ -189,14 +188,13 @@ interface BackwardCall {
   readonly keyBlocks: number;
   readonly spec: ScoreSpec & HeadRows & { readonly tile: AttentionTile };
   readonly tensors: Readonly<Record<string, TensorInfo | undefined>>;
-  readonly uniforms: Readonly<Record<string, number>>;
-  readonly volatile: boolean;
+  readonly uniforms: Readonly<Record<string, UniformValue>>;
 }
 
 /** dq, dk and dv; without dk and dv, all three within dq. */
 function gradients(
   gpu: Gpu,
-  { shape, tile, keyBlocks, spec, tensors, uniforms, volatile }: BackwardCall,
+  { shape, tile, keyBlocks, spec, tensors, uniforms }: BackwardCall,
   { dq, dk, dv }: { dq: TensorInfo; dk: TensorInfo | undefined; dv: TensorInfo | undefined },
 ): void {
   const { batches, queryHeads, keyHeads, queries, isPacked } = shape;
@@ -224,9 +222,7 @@ function gradients(
         const chosen: BackwardSpec = { ...spec, ...run, packed: isPacked, accumulate: firstQuery > 0 };
         const outputs = isPacked ? { dqkv: dq } : { dk, dv };
         const values = { ...chunk, firstQuad };
-        gpu.run(backwardProgram, chosen, { ...tensors, ...outputs, dqParts }, values, parts * batches * keyHeads, {
-          volatile,
-        });
+        gpu.run(backwardProgram, chosen, { ...tensors, ...outputs, dqParts }, values, parts * batches * keyHeads);
       }
     }
     const count = batches * queryHeads * queryCount * quads;
@@ -237,7 +233,7 @@ function gradients(
 
 function biasGrad(
   gpu: Gpu,
-  { spec, tile, shape, tensors, uniforms, volatile }: BackwardCall,
+  { spec, tile, shape, tensors, uniforms }: BackwardCall,
   bias: TensorInfo,
 ): TensorInfo {
   const dbias = gpu.output(bias.shape);
@@ -248,6 +244,6 @@ function biasGrad(
   const keyTiles = perKey ? Math.ceil(shape.keys / rowsOf(tile)) : 1;
   const values = { ...uniforms, biasBatches, biasHeads, queryTiles, keyTiles };
   const workgroups = biasBatches * biasHeads * queryTiles * keyTiles;
-  gpu.run(biasGradProgram, { ...spec, perQuery, perKey }, { ...tensors, dbias }, values, workgroups, { volatile });
+  gpu.run(biasGradProgram, { ...spec, perQuery, perKey }, { ...tensors, dbias }, values, workgroups);
   return dbias;
 }

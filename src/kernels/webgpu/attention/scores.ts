@@ -1,5 +1,6 @@
 import type { FlashAttentionAttrs, FlashAttentionInputs } from '../../contracts/flash_attention.js';
 import type { AttentionShape } from '../../contracts/shared/attention_shape.js';
+import type { UniformValue } from '../runtime/gpu.js';
 import type { StorageType, UniformType } from '../runtime/program.js';
 import { wgslFunction } from '../wgsl/activations.js';
 
@@ -62,7 +63,7 @@ export function scoreValues(
   { bias }: FlashAttentionInputs,
   { scale, softcap, before, after, dilation, dropout, seed }: FlashAttentionAttrs,
   { queryHeads, group, queries, keys }: AttentionShape,
-): Record<string, number> {
+): Record<string, UniformValue> {
   const [, heads = 1, rows = 1, columns = 1] = bias?.shape ?? [];
   const biasStride = (i: number, floats: number) => (bias && bias.shape[i]! > 1 ? floats : 0);
   return {

@@ -1,4 +1,4 @@
-import { NumbersMap } from '../runtime/numbers_map.js';
+import { NumbersMap } from '../../../backend/numbers_map.js';
 
 /**
  * How a workgroup covers a block of C: `rows` × `columns` outputs, `depth` terms of the sum at a time. A thread computes

@@ -1,5 +1,5 @@
+import type { UniformType } from '../../../backend/uniforms.js';
 import { type DeviceTraits, type ProgramFamily, wgsl } from './program.js';
-import { UniformLayout } from './uniforms.js';
 
 /** A program compiled for one device, and what a dispatch needs to know of it. */
 export interface CompiledProgram {
@@ -11,7 +11,7 @@ export interface CompiledProgram {
   readonly reads: readonly string[];
   readonly writes: readonly string[];
   readonly uniformNames: readonly string[];
-  readonly uniformLayout: UniformLayout;
+  readonly uniformTypes: readonly UniformType[];
   readonly rowsPerWorkgroup: number;
 }
 
@@ -62,8 +62,8 @@ export class CompiledPrograms {
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     });
-    const uniformLayout = new UniformLayout(['u32', ...Object.values(uniforms)]);
+    const uniformTypes: UniformType[] = ['u32', ...Object.values(uniforms)];
     const uniformNames = Object.keys(uniforms);
-    return { name, id: this.nextId++, pipeline, layout, reads, writes, uniformNames, uniformLayout, rowsPerWorkgroup };
+    return { name, id: this.nextId++, pipeline, layout, reads, writes, uniformNames, uniformTypes, rowsPerWorkgroup };
   }
 }

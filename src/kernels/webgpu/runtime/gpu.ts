@@ -1,10 +1,11 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { DeviceBackend } from '../../../backend/device_backend.js';
-import { TfjsWebGPUBackend } from '../../../backend/tfjs_webgpu_backend.js';
-import { Bindings } from './bindings.js';
+import { BindGroups } from '../../../backend/bind_groups.js';
+import type { Binding, DeviceBackend } from '../../../backend/device_backend.js';
+import { deviceBackendOf } from '../../../backend/tfjs_webgpu_backend.js';
+import { Uniforms } from '../../../backend/uniforms.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
 import { type DeviceTraits, type Limits, type ProgramFamily, SMALLEST_SUBGROUP } from './program.js';
-import { UniformBuffers, type UniformSlot } from './uniforms.js';
+import { Tensors } from './tensors.js';
 
 function limitsOf({ limits }: GPUDevice): Limits {
   const numbers: Record<string, number> = {};
@@ -12,10 +13,11 @@ function limitsOf({ limits }: GPUDevice): Limits {
   return numbers as Limits;
 }
 
-export interface DispatchOptions {
-  /** The uniforms are new on every call (a learning rate), so they are not worth remembering. */
-  readonly volatile?: boolean;
-}
+/**
+ * A uniform's value. A function's is read at every dispatch, also where a captured step runs again, and is not worth
+ * remembering: a learning rate.
+ */
+export type UniformValue = number | (() => number);
 
 /**
  * Runs WGSL programs on a backend's device, in one order with the backend's own kernels. It remembers pipelines by
@@ -26,9 +28,10 @@ export class Gpu implements DeviceTraits {
   readonly subgroupMinSize: number;
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
-  private readonly uniforms: UniformBuffers;
+  private readonly uniforms: Uniforms;
+  private readonly groups: BindGroups;
   private readonly programs: CompiledPrograms;
-  private readonly bindings: Bindings;
+  private readonly tensors: Tensors;
   private lost: GPUDeviceLostInfo | null = null;
   /** What the kernel that runs now has made. */
   private made: TensorInfo[] = [];
@@ -38,9 +41,10 @@ export class Gpu implements DeviceTraits {
     this.hasSubgroups = device.features.has('subgroups' as GPUFeatureName);
     this.subgroupMinSize = device.adapterInfo?.subgroupMinSize ?? SMALLEST_SUBGROUP;
     this.limits = limitsOf(device);
-    this.uniforms = new UniformBuffers(device);
+    this.uniforms = new Uniforms(device);
+    this.groups = new BindGroups(device);
     this.programs = new CompiledPrograms(device, this);
-    this.bindings = new Bindings(backend, this.limits);
+    this.tensors = new Tensors(backend, this.limits);
     device.lost.then((info) => {
       this.lost = info;
     });
@@ -52,7 +56,7 @@ export class Gpu implements DeviceTraits {
   static of(backend: object): Gpu {
     let gpu = Gpu.instances.get(backend);
     if (!gpu) {
-      gpu = new Gpu(TfjsWebGPUBackend.of(backend));
+      gpu = new Gpu(deviceBackendOf(backend));
       Gpu.instances.set(backend, gpu);
     }
     return gpu;
@@ -104,7 +108,7 @@ export class Gpu implements DeviceTraits {
       this.backend.copy(info, copy);
       return copy;
     }
-    this.backend.bufferOf(info);
+    this.backend.storageOf(info, util.sizeFromShape(info.shape) * 4);
     this.backend.forgetValues(info);
     return info;
   }
@@ -123,9 +127,8 @@ export class Gpu implements DeviceTraits {
     family: ProgramFamily<Spec>,
     spec: Spec,
     tensors: Readonly<Record<string, TensorInfo | undefined>>,
-    uniforms: Readonly<Record<string, number>>,
+    uniforms: Readonly<Record<string, UniformValue>>,
     extent: number | { readonly rows: number },
-    options: DispatchOptions = {},
   ): void {
     this.checkAlive();
     const rows = typeof extent === 'number' ? undefined : extent.rows;
@@ -135,13 +138,13 @@ export class Gpu implements DeviceTraits {
     const bound: Array<TensorInfo | undefined> = [];
     for (const name of program.reads) bound.push(tensors[name]);
     for (const name of program.writes) bound.push(tensors[name]);
-    const values = [workgroups];
+    const values: UniformValue[] = [workgroups];
     for (const name of program.uniformNames) {
       const value = uniforms[name] ?? (name === 'rows' ? rows : undefined);
       if (value === undefined) throw new Error(`${program.name}: there is no value for the uniform '${name}'`);
       values.push(value);
     }
-    this.dispatch(program, bound, values, options);
+    this.dispatch(program, bound, values, workgroups);
   }
 
   /**
@@ -152,42 +155,47 @@ export class Gpu implements DeviceTraits {
     family: ProgramFamily<Spec>,
     spec: Spec,
     tensors: readonly TensorInfo[],
-    uniforms: readonly number[],
+    uniforms: readonly UniformValue[],
     workgroups: number,
   ): void {
     this.checkAlive();
-    if (workgroups > 0) this.dispatch(this.programs.get(family, spec), tensors, [workgroups, ...uniforms], {});
+    if (workgroups > 0) this.dispatch(this.programs.get(family, spec), tensors, [workgroups, ...uniforms], workgroups);
   }
 
   private dispatch(
     program: CompiledProgram,
     tensors: ReadonlyArray<TensorInfo | undefined>,
-    values: readonly number[],
-    { volatile }: DispatchOptions,
+    values: readonly UniformValue[],
+    workgroups: number,
   ): void {
     if (env().getBool('WEBGPU_ENGINE_COMPILE_ONLY')) return;
-    const { reads, writes } = program;
-    const bound = reads.map((name, i) => this.bindings.read(program, name, tensors[i]));
+    const { name, pipeline, reads, writes } = program;
+    const bindings: Binding[] = [];
+    let bytes = 0;
+    for (let i = 0; i < reads.length; i++) bindings.push(this.tensors.read(program, reads[i]!, tensors[i]));
     for (let i = 0; i < writes.length; i++) {
-      bound.push(this.bindings.write(program, writes[i]!, tensors[reads.length + i]));
+      bindings.push(this.tensors.write(program, writes[i]!, tensors[reads.length + i]));
     }
-    bound.push(volatile ? this.volatileUniforms(program, values) : this.uniforms.get(program.uniformLayout, values));
-    this.record(program, this.bindings.group(program, bound), values[0]!);
-  }
-
-  private volatileUniforms({ uniformLayout }: CompiledProgram, values: readonly number[]): UniformSlot {
-    const slot = this.uniforms.nextSlot(values.length);
-    // The write would overtake commands that still wait to read what the slot holds.
-    if (slot.usedBy && slot.usedBy === this.backend.batch) this.backend.submit();
-    this.uniforms.write(slot, uniformLayout, values);
-    slot.usedBy = this.backend.openBatch();
-    return slot;
-  }
-
-  private record({ name, pipeline }: CompiledProgram, bindGroup: GPUBindGroup, workgroups: number): void {
+    for (const { size } of bindings) bytes += size ?? 0;
+    bindings.push(this.uniformsOf(program, values));
     const perRow = this.limits.maxComputeWorkgroupsPerDimension;
     const y = Math.ceil(workgroups / perRow);
-    this.backend.dispatch({ name, pipeline, bindGroup, x: Math.ceil(workgroups / y), y });
+    const bindGroup = this.groups.get(program, bindings);
+    this.backend.dispatch({ name, pipeline, bindGroup, x: Math.ceil(workgroups / y), y, z: 1, bytes });
+  }
+
+  private uniformsOf({ uniformTypes }: CompiledProgram, values: readonly UniformValue[]): Binding {
+    if (areNumbers(values)) return this.uniforms.get(uniformTypes, values);
+    const { uniforms, backend } = this;
+    const read = () => values.map((value) => (typeof value === 'function' ? value() : value));
+    const { recording } = backend;
+    const slot = recording ? uniforms.newSlot(values.length) : uniforms.nextSlot(values.length);
+    // The write would overtake commands that still wait to read what the slot holds.
+    if (slot.usedBy && slot.usedBy === backend.batch) backend.submit();
+    uniforms.write(slot, uniformTypes, read());
+    slot.usedBy = backend.openBatch();
+    recording?.beforeReplay(() => uniforms.write(slot, uniformTypes, read()));
+    return slot;
   }
 
   private checkAlive(): void {
@@ -197,4 +205,9 @@ export class Gpu implements DeviceTraits {
         'registerWebGPUBackend() and go on from saved weights.',
     );
   }
+}
+
+function areNumbers(values: readonly UniformValue[]): values is readonly number[] {
+  for (const value of values) if (typeof value === 'function') return false;
+  return true;
 }

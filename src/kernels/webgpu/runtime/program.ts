@@ -1,5 +1,8 @@
+import type { UniformType } from '../../../backend/uniforms.js';
+
+export type { UniformType };
+
 export type StorageType = 'f32' | 'vec4f' | 'i32' | 'atomic<i32>';
-export type UniformType = 'f32' | 'u32' | 'i32';
 
 /** One WGSL kernel, as data. */
 export interface Program {
@@ -47,13 +50,6 @@ export function defineProgram<Spec>(
   build: (spec: Spec, gpu: DeviceTraits) => Program,
 ): ProgramFamily<Spec> {
   return { name, build };
-}
-
-/** What one of a program's names is bound to. */
-export interface Binding {
-  readonly buffer: GPUBuffer;
-  /** Tells it from others in the keys of bind groups. */
-  readonly id: number;
 }
 
 /** The complete WGSL of a program. */

@@ -1,5 +1,5 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import { NumbersMap } from '../runtime/numbers_map.js';
+import { NumbersMap } from '../../../backend/numbers_map.js';
 import type { UniformType } from '../runtime/program.js';
 
 /** The specialisation of a program over a group of tensors. */

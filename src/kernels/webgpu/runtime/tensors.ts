@@ -1,20 +1,17 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { DeviceBackend, TensorData } from '../../../backend/device_backend.js';
+import type { Binding, DeviceBackend, TensorData } from '../../../backend/device_backend.js';
+import { NumbersMap } from '../../../backend/numbers_map.js';
 import type { CompiledProgram } from './compiled_programs.js';
-import { NumbersMap } from './numbers_map.js';
-import type { Binding } from './program.js';
 
 /** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
 const MOST_CONSTANTS = 4;
 const CONSTANTS_CAPACITY = 256;
-/** How many bind groups are remembered. */
-const GROUP_CAPACITY = 16384;
 
-/** The buffers that tensors are bound by, and the bind groups of them that were used before. */
-export class Bindings {
-  private readonly known = new WeakMap<GPUBuffer, Binding>();
-  private nextId = 0;
-  private readonly groups = new NumbersMap<GPUBindGroup>(GROUP_CAPACITY);
+/** Binding numbers of this file's own are negative: those of a backend's tensors are not. */
+let lastId = -1;
+
+/** What tensors are bound by. */
+export class Tensors {
   private readonly constants = new NumbersMap<Binding>(CONSTANTS_CAPACITY);
 
   constructor(
@@ -25,12 +22,12 @@ export class Bindings {
   /** The tensor that a program reads by `name`. */
   read(program: CompiledProgram, name: string, info: TensorInfo | undefined): Binding {
     const [given, data] = this.find(program, name, info);
-    return this.constantOf(given, data) ?? this.bind(program, name, given, data);
+    return this.constantOf(given, data) ?? this.bind(program, name, given);
   }
 
   /** The tensor that a program writes by `name`. */
   write(program: CompiledProgram, name: string, info: TensorInfo | undefined): Binding {
-    return this.bind(program, name, ...this.find(program, name, info));
+    return this.bind(program, name, this.find(program, name, info)[0]);
   }
 
   private find(program: CompiledProgram, name: string, info: TensorInfo | undefined): [TensorInfo, TensorData] {
@@ -38,49 +35,23 @@ export class Bindings {
     return [info, this.backend.dataOf(info)];
   }
 
-  private bind(program: CompiledProgram, name: string, info: TensorInfo, data: TensorData): Binding {
+  private bind(program: CompiledProgram, name: string, info: TensorInfo): Binding {
     const { backend } = this;
-    const known = data.resource && this.known.get(data.resource as GPUBuffer);
-    if (known) {
-      backend.use(info);
-      return known;
-    }
     const bytes = util.sizeFromShape(info.shape) * 4;
     // A binding can't be empty. What stands in for an empty tensor is never read or written, but must not be shared.
-    if (bytes === 0) return this.bindingOf(backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
+    if (bytes === 0) return newBinding(backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE }));
     if (bytes > this.limits.maxStorageBufferBindingSize) {
       throw new Error(
         `${program.name}: ${name} of shape [${info.shape}] needs ${bytes} bytes; ` +
           `this WebGPU device binds at most ${this.limits.maxStorageBufferBindingSize}.`,
       );
     }
-    return this.bindingOf(backend.bufferOf(info));
-  }
-
-  /** The bind group of a program's bindings, in the order in which it declares them. */
-  group({ id, layout }: CompiledProgram, bindings: readonly Binding[]): GPUBindGroup {
-    const key = [id];
-    for (const binding of bindings) key.push(binding.id);
-    const known = this.groups.get(key);
-    if (known) return known;
-    const entries = bindings.map(({ buffer }, binding) => ({ binding, resource: { buffer } }));
-    const made = this.backend.device.createBindGroup({ layout, entries });
-    this.groups.add(key, made);
-    return made;
-  }
-
-  private bindingOf(buffer: GPUBuffer): Binding {
-    let binding = this.known.get(buffer);
-    if (!binding) {
-      binding = { buffer, id: this.nextId++ };
-      this.known.set(buffer, binding);
-    }
-    return binding;
+    return backend.storageOf(info, bytes);
   }
 
   /**
    * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
-   * each content. An upload would make a staging buffer, and end the pass, on every step.
+   * each content. An upload would take a buffer, and a write, on every step.
    */
   private constantOf({ shape }: TensorInfo, { dtype, resource, values }: TensorData): Binding | undefined {
     if (resource || !values || shape.length > 1 || dtype === 'bool') return undefined;
@@ -94,8 +65,10 @@ export class Bindings {
     const array = isInteger ? Int32Array : Float32Array;
     new array(buffer.getMappedRange()).set(values);
     buffer.unmap();
-    const constant = this.bindingOf(buffer);
+    const constant = newBinding(buffer);
     this.constants.add(key, constant);
     return constant;
   }
 }
+
+const newBinding = (buffer: GPUBuffer): Binding => ({ buffer, id: lastId-- });

@@ -1,0 +1,349 @@
+import type { Binding } from './device_backend.js';
+
+/** A buffer of the pool. */
+export interface PooledBuffer {
+  readonly buffer: GPUBuffer;
+  readonly size: number;
+  readonly usage: number;
+  /** Where it goes once it is free. */
+  home: FreeBuffers;
+  /** The batch of commands that used it last. */
+  batch: number;
+  /** How many recordings rely on its content: it is not used for anything else meanwhile. */
+  pins: number;
+  /** Whether no tensor holds it. */
+  isFree: boolean;
+  /** When it became free, in the pool's count of such events. */
+  freedAt: number;
+  /** Its parts, by their bytes, as they are bound. */
+  binding: (Binding & { size: number }) | null;
+  others: Map<number, Binding & { size: number }> | null;
+}
+
+/** What a pool needs of whoever records commands. */
+export interface CommandOrder {
+  /** The number of the batch that commands are recorded in now. */
+  readonly batchNumber: number;
+  /** Submits what was recorded, so that its buffers may be destroyed. */
+  submit(): void;
+  /** Tells of an allocation that the device could not make. */
+  onOutOfMemory(error: Error): void;
+}
+
+/** Free buffers of a pool, by usage and size, the one that was freed last on top. */
+export class FreeBuffers {
+  private readonly stacks = new Map<number, PooledBuffer[]>();
+
+  add(pooled: PooledBuffer): void {
+    const key = keyOf(pooled.size, pooled.usage);
+    const stack = this.stacks.get(key);
+    if (stack) stack.push(pooled);
+    else this.stacks.set(key, [pooled]);
+  }
+
+  /** The smallest buffer that wastes little, and that no command of batch `busy` uses. */
+  take(size: number, usage: number, busy?: number): PooledBuffer | undefined {
+    const most = size * (size < SMALL ? 2 : 1.25);
+    for (let candidate = size; candidate <= most; candidate += stepOf(candidate)) {
+      const stack = this.stacks.get(keyOf(candidate, usage));
+      if (!stack || stack.length === 0) continue;
+      if (busy === undefined) return stack.pop();
+      // The one at the bottom has been free for longest.
+      if (stack[0]!.batch !== busy) return stack.shift();
+    }
+    return undefined;
+  }
+
+  /** Takes out the buffer that has been free for longest. */
+  takeOldest(): PooledBuffer | undefined {
+    let oldest: PooledBuffer[] | undefined;
+    for (const stack of this.stacks.values()) {
+      if (stack.length > 0 && (!oldest || stack[0]!.freedAt < oldest[0]!.freedAt)) oldest = stack;
+    }
+    return oldest?.shift();
+  }
+
+  /** Takes out all. */
+  takeAll(): PooledBuffer[] {
+    const all = [...this.stacks.values()].flat();
+    this.stacks.clear();
+    return all;
+  }
+}
+
+/** Below this, in bytes, a buffer may be twice as large as what it is for. */
+const SMALL = 2 ** 20;
+/** The smallest buffer, in bytes. */
+const SMALLEST = 256;
+/** Unused buffers are kept while all together are at most this many times what tensors lately held at most. */
+const SLACK = 1.5;
+/** What is kept in any case, in bytes. */
+const KEPT = 64 * 2 ** 20;
+/** "Lately" is one to two times so many tensors ago. */
+const WINDOW = 16384;
+
+/** The distance from one size of buffers to the next: sixteen sizes between a power of two and the next. */
+const stepOf = (size: number) => Math.max(SMALLEST, 2 ** (Math.floor(Math.log2(size)) - 4));
+
+const keyOf = (size: number, usage: number) => size * 1024 + usage;
+
+/** The bytes of the buffer for so many bytes. */
+export function sizeClass(bytes: number, most: number): number {
+  const step = stepOf(Math.max(bytes, SMALLEST));
+  const size = Math.max(SMALLEST, Math.ceil(bytes / step) * step);
+  return size <= most ? size : Math.ceil(bytes / 4) * 4;
+}
+
+/**
+ * Buffers that are used again. They come in sixteen sizes for each power of two, so that tensors of different shapes share them
+ * and at most a sixteenth is wasted. What has not been used for longest is destroyed where the pool would otherwise become
+ * much larger than what the program holds at a time, or than `memoryLimit`.
+ *
+ * It stands in for tfjs's BufferManager, whose methods of the same names it has.
+ */
+export class BufferPool {
+  numBytesUsed = 0;
+  numBytesAllocated = 0;
+  numUsedBuffers = 0;
+  numFreeBuffers = 0;
+  peakBytes = 0;
+  private readonly main = new FreeBuffers();
+  private readonly pooledOf = new WeakMap<GPUBuffer, PooledBuffer>();
+  /** All that were not destroyed. */
+  private readonly all = new Set<PooledBuffer>();
+  private nextId = 0;
+  private events = 0;
+  /** The most bytes used in this window and in the one before. */
+  private recent = { now: 0, before: 0, left: WINDOW };
+  /** What a recorded step's buffers come from, while one is recorded. */
+  arena: FreeBuffers | null = null;
+  /** Notes a buffer that is given back while a step is recorded, though the step did not make it. */
+  onForeignRelease: ((pooled: PooledBuffer) => void) | null = null;
+
+  constructor(
+    private readonly device: GPUDevice,
+    private readonly order: CommandOrder,
+    private readonly mostBytes: number,
+    /** Bytes that buffers may take together. */
+    public memoryLimit: number,
+  ) {}
+
+  /** A buffer of at least `bytes`; where `isIdle`, one that no command uses which waits to be submitted. */
+  acquire(bytes: number, usage: number, isIdle = false): PooledBuffer {
+    const size = sizeClass(bytes, this.mostBytes);
+    const busy = isIdle ? this.order.batchNumber : undefined;
+    const { arena } = this;
+    let pooled = arena?.take(size, usage, busy);
+    if (pooled) this.numFreeBuffers--;
+    else pooled = this.take(size, usage, busy, arena ?? this.main);
+    return this.use(pooled);
+  }
+
+  /** The same, of a buffer that no recorded step uses. */
+  acquireExclusive(bytes: number, usage: number, isIdle = false): PooledBuffer {
+    const busy = isIdle ? this.order.batchNumber : undefined;
+    return this.use(this.take(sizeClass(bytes, this.mostBytes), usage, busy, this.main));
+  }
+
+  /** A buffer of exactly so many bytes, which the user sees. */
+  acquireExact(bytes: number, usage: number): PooledBuffer {
+    return this.use(this.make(Math.ceil(bytes / 4) * 4, usage, this.main));
+  }
+
+  private take(size: number, usage: number, busy: number | undefined, home: FreeBuffers): PooledBuffer {
+    const pooled = this.main.take(size, usage, busy);
+    if (!pooled) return this.make(size, usage, home);
+    this.numFreeBuffers--;
+    pooled.home = home;
+    return pooled;
+  }
+
+  private use(pooled: PooledBuffer): PooledBuffer {
+    pooled.isFree = false;
+    this.numUsedBuffers++;
+    this.numBytesUsed += pooled.size;
+    const { recent } = this;
+    if (this.numBytesUsed > recent.now) recent.now = this.numBytesUsed;
+    if (--recent.left === 0) {
+      this.recent = { now: this.numBytesUsed, before: recent.now, left: WINDOW };
+      this.shrink(this.wanted());
+    }
+    return pooled;
+  }
+
+  /** Gives a buffer back that no command will use but those recorded so far. */
+  release(pooled: PooledBuffer): void {
+    if (pooled.isFree) return;
+    pooled.isFree = true;
+    this.numUsedBuffers--;
+    this.numBytesUsed -= pooled.size;
+    if (this.onForeignRelease && pooled.home !== this.arena) this.onForeignRelease(pooled);
+    if (pooled.pins === 0) this.putBack(pooled);
+  }
+
+  /** Keeps a buffer from being used for anything else, though it may be released. */
+  pin(pooled: PooledBuffer): void {
+    pooled.pins++;
+  }
+
+  unpin(pooled: PooledBuffer): void {
+    if (--pooled.pins === 0 && pooled.isFree) this.putBack(pooled);
+  }
+
+  /** Has a tensor hold a pinned buffer again that was released. */
+  reclaim(pooled: PooledBuffer): void {
+    if (!pooled.isFree) return;
+    pooled.isFree = false;
+    this.numUsedBuffers++;
+    this.numBytesUsed += pooled.size;
+  }
+
+  private putBack(pooled: PooledBuffer): void {
+    pooled.freedAt = this.events++;
+    this.numFreeBuffers++;
+    pooled.home.add(pooled);
+  }
+
+  /** Gives the buffers of an arena back to all. */
+  dissolve(arena: FreeBuffers): void {
+    for (const pooled of arena.takeAll()) this.main.add(pooled);
+    for (const pooled of this.all) if (pooled.home === arena) pooled.home = this.main;
+  }
+
+  /** The pooled buffer that is this one. */
+  of(buffer: GPUBuffer): PooledBuffer | undefined {
+    return this.pooledOf.get(buffer);
+  }
+
+  /** The first `bytes` of a buffer, to be bound. */
+  bindingOf(pooled: PooledBuffer, bytes: number): Binding {
+    if (pooled.binding?.size === bytes) return pooled.binding;
+    let binding = pooled.others?.get(bytes);
+    if (!binding) {
+      binding = { buffer: pooled.buffer, size: bytes, id: this.nextId++ };
+      if (pooled.binding) {
+        pooled.others ??= new Map();
+        if (pooled.others.size >= 64) pooled.others.clear();
+        pooled.others.set(pooled.binding.size, pooled.binding);
+        pooled.others.set(bytes, binding);
+      }
+    }
+    pooled.binding = binding as Binding & { size: number };
+    return binding;
+  }
+
+  /** A number for a binding of a buffer that is not the pool's. */
+  newBindingId(): number {
+    return this.nextId++;
+  }
+
+  private make(size: number, usage: number, home: FreeBuffers): PooledBuffer {
+    this.makeRoom(size);
+    const { device } = this;
+    device.pushErrorScope('out-of-memory');
+    const buffer = device.createBuffer({ size, usage });
+    device.popErrorScope().then(
+      (error) => {
+        if (error) this.failed(size);
+      },
+      () => {}, // The device was lost, which is told elsewhere.
+    );
+    const pooled: PooledBuffer = {
+      buffer,
+      size,
+      usage,
+      home,
+      batch: -1,
+      pins: 0,
+      isFree: true,
+      freedAt: 0,
+      binding: null,
+      others: null,
+    };
+    this.pooledOf.set(buffer, pooled);
+    this.all.add(pooled);
+    this.numBytesAllocated += size;
+    if (this.numBytesAllocated > this.peakBytes) this.peakBytes = this.numBytesAllocated;
+    return pooled;
+  }
+
+  /** What buffers should take together at most, by what was used lately. */
+  private wanted(): number {
+    return Math.max(KEPT, SLACK * Math.max(this.recent.now, this.recent.before));
+  }
+
+  private makeRoom(size: number): void {
+    const allocated = this.numBytesAllocated + size;
+    const { memoryLimit } = this;
+    const wanted = Math.min(memoryLimit, Math.max(this.wanted(), SLACK * (this.numBytesUsed + size)));
+    if (allocated <= wanted) return;
+    this.shrink(Math.max(0, wanted - size));
+    if (this.numBytesAllocated + size > memoryLimit) {
+      throw new Error(
+        `Out of memory: a buffer of ${size} bytes was asked for where ${this.describe()}, of at most ${memoryLimit}.`,
+      );
+    }
+  }
+
+  private describe(): string {
+    const { numBytesUsed, numBytesAllocated, numUsedBuffers } = this;
+    return `tensors hold ${numBytesUsed} bytes in ${numUsedBuffers} buffers and ${numBytesAllocated - numBytesUsed} bytes are kept for reuse`;
+  }
+
+  /** Gives buffers back to the device, those first that were free for longest, until all take at most `bytes`. */
+  shrink(bytes: number): void {
+    while (this.numBytesAllocated > bytes) {
+      const pooled = this.main.takeOldest();
+      if (!pooled) return;
+      this.numFreeBuffers--;
+      this.destroy(pooled);
+    }
+  }
+
+  private destroy(pooled: PooledBuffer): void {
+    if (pooled.batch === this.order.batchNumber) this.order.submit();
+    pooled.buffer.destroy();
+    this.all.delete(pooled);
+    this.numBytesAllocated -= pooled.size;
+  }
+
+  /** The device had no memory for a buffer. Whoever asks next does not ask for more than it has. */
+  private failed(size: number): void {
+    const held = this.describe();
+    this.memoryLimit = Math.min(this.memoryLimit, this.numBytesAllocated - size);
+    this.shrink(0);
+    this.order.onOutOfMemory(
+      new Error(
+        `Out of memory: the device has none for a buffer of ${size} bytes where ${held}. What was computed with it is lost; ` +
+          'other tensors are as they were.',
+      ),
+    );
+  }
+
+  /** Counts the most bytes from now on, without what is kept for reuse. */
+  resetPeak(): void {
+    this.shrink(0);
+    this.peakBytes = this.numBytesAllocated;
+  }
+
+  /** For tfjs's own code. */
+  acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
+    if (!mappedAtCreation && reuse) return this.acquire(size, usage).buffer;
+    this.makeRoom(size);
+    return this.device.createBuffer({ size, usage, mappedAtCreation });
+  }
+
+  /** For tfjs's own code. A buffer that is not the pool's is destroyed. */
+  releaseBuffer(buffer: GPUBuffer): void {
+    const pooled = this.pooledOf.get(buffer);
+    if (pooled) this.release(pooled);
+    else buffer.destroy();
+  }
+
+  dispose(): void {
+    for (const { buffer } of this.all) buffer.destroy();
+    this.all.clear();
+    this.main.takeAll();
+    this.numBytesUsed = this.numBytesAllocated = this.numUsedBuffers = this.numFreeBuffers = 0;
+  }
+}

@@ -1,0 +1,101 @@
+import { engine, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { FreeBuffers } from './buffer_pool.js';
+import type { TensorData } from './device_backend.js';
+import { Recording } from './recording.js';
+import type { LigerWebGPUBackend } from './webgpu_backend.js';
+
+/** A recorder for a backend that was made by registerWebGPUBackend; null for others, which can't record. */
+export function recorderOf(backend: object): Recorder | null {
+  return 'recording' in backend && 'pool' in backend ? new Recorder(backend as LigerWebGPUBackend) : null;
+}
+
+/** Makes recordings that share memory: one of them runs at a time. */
+export class Recorder {
+  private readonly arena = new FreeBuffers();
+
+  constructor(private readonly backend: LigerWebGPUBackend) {}
+
+  isOf(backend: object): boolean {
+    return this.backend === backend;
+  }
+
+  /** Whether a step is being recorded now. */
+  get isBusy(): boolean {
+    return this.backend.recording !== null;
+  }
+
+  begin(): Recording {
+    return new Recording(this.backend, this.arena);
+  }
+
+  /** All variables, with their data. */
+  variables(): Map<Variable, TensorData> {
+    const variables = new Map<Variable, TensorData>();
+    for (const variable of Object.values(engine().registeredVariables)) {
+      if (!variable.isDisposed && this.holds(variable)) variables.set(variable, this.dataOf(variable));
+    }
+    return variables;
+  }
+
+  private holds(tensor: Tensor): boolean {
+    return this.backend.tensorMap.has(tensor.dataId);
+  }
+
+  dataOf(tensor: Tensor): TensorData {
+    return this.backend.dataOf(tensor);
+  }
+
+  /** A new tensor on the device, like another. */
+  tensorLike({ shape, dtype }: Tensor): Tensor {
+    const tensor = engine().makeTensorFromTensorInfo(this.backend.makeTensorInfo(shape, dtype));
+    if (tensor.size > 0) this.backend.uploadToGPU(tensor.dataId);
+    else this.dataOf(tensor).values = new Float32Array(0);
+    return tensor;
+  }
+
+  /** Copies a tensor's content into another on the device. */
+  copy(source: Tensor, target: Tensor): void {
+    const { backend } = this;
+    if (source.size === 0) return;
+    const { values, resource } = this.dataOf(source);
+    if (resource) {
+      backend.copy(source, target);
+      return;
+    }
+    const pooled = backend.pool.of(this.dataOf(target).resource as GPUBuffer)!;
+    // A write reaches the buffer ahead of the commands that wait.
+    if (pooled.batch === backend.batchNumber) backend.submit();
+    backend.writeBuffer(pooled, values!, target.dtype);
+  }
+
+  /**
+   * Has others that share the data of variables which a recording changes in place, such as a clone that was made since, keep it
+   * as it is now.
+   */
+  separateVariables(recording: Recording): void {
+    const { backend } = this;
+    for (const variable of Object.values(engine().registeredVariables)) {
+      if (variable.isDisposed || !this.holds(variable)) continue;
+      const data = this.dataOf(variable);
+      if (data.refCount < 2 || !recording.isWritten(data)) continue;
+      const bytes = variable.size * 4;
+      const buffer = data.resource as GPUBuffer;
+      const source = backend.storageOf(variable, bytes);
+      const pooled = backend.pool.acquireExclusive(bytes, buffer.usage);
+      backend.encodeCopy(source, backend.pool.bindingOf(pooled, bytes));
+      data.resource = pooled.buffer;
+      const info = backend.makeTensorInfo(variable.shape, variable.dtype);
+      const own = backend.dataOf(info);
+      own.resource = buffer;
+      const tensor = engine().makeTensorFromTensorInfo(info);
+      variable.assign(tensor);
+      tensor.dispose();
+      recording.replace(data, own);
+      backend.forgetValues(variable);
+    }
+  }
+
+  dispose(): void {
+    this.backend.pool.dissolve(this.arena);
+  }
+}

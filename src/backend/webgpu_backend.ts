@@ -1,0 +1,489 @@
+import { type BackendValues, type DataId, type DataType, type TensorInfo, type TypedArray, util } from '@tensorflow/tfjs-core';
+import { currentOp } from '../engine/registered.js';
+import { BindGroups } from './bind_groups.js';
+import { BufferPool, type PooledBuffer } from './buffer_pool.js';
+import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
+import { Recording } from './recording.js';
+import { bytesPerElement, type StockProgram, type StockUniform, type WebGPUBackendInternals } from './tfjs_webgpu_backend.js';
+import { timeBatch } from './time_batch.js';
+import { Uniforms } from './uniforms.js';
+
+/** Bytes that commands read and write together after which they are submitted. */
+const BATCH_BYTES = 2 ** 30;
+/** Commands after which they are submitted in any case. */
+const BATCH_COMMANDS = 512;
+
+/** How tensors' buffers are used. */
+const TENSOR_USAGE = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+
+/** Options of the backend. */
+export interface BackendOptions {
+  /** Bytes that buffers may take together. */
+  readonly memoryLimit: number;
+}
+
+/** tfjs's WebGPUBackend, as it is made. */
+export type StockBackendClass = new (device: GPUDevice, info?: GPUAdapterInfo) => WebGPUBackendInternals;
+
+/** Compiled programs of tfjs's kernels, by device: the backend may be made anew for the same one. */
+const pipelineCaches = new WeakMap<GPUDevice, Record<string, GPUComputePipeline>>();
+
+/**
+ * Our WebGPU backend: tfjs's own, which keeps its kernels, with memory and commands of our making. Buffers come from a
+ * {@link BufferPool} and are free the moment their tensor is disposed, since commands run in the order in which they are
+ * recorded; uniforms and bind groups are found again; commands are submitted by the work in them.
+ */
+export function webgpuBackendClass(Stock: StockBackendClass) {
+  return class WebGPUBackend extends Stock implements DeviceBackend {
+    readonly pool: BufferPool;
+    readonly uniforms: Uniforms;
+    readonly groups: BindGroups;
+    readonly stockPrograms = new Map<GPUComputePipeline, { id: number; layout: GPUBindGroupLayout }>();
+    readonly externalBindings = new WeakMap<GPUBuffer, Binding>();
+    readonly forgetful = new WeakSet<TensorData>();
+    /** The number of the batch that commands are recorded in now. */
+    batchNumber = 0;
+    /** Bytes that the commands of the batch read and write. */
+    batchBytes = 0;
+    /** Of the pass that is open. */
+    lastPipeline: GPUComputePipeline | null = null;
+    /** Whether commands wait until they are submitted by name. */
+    holdsCommands = false;
+    recording: Recording | null = null;
+    /** What went wrong on the device since the last command, to be thrown by the next. */
+    failure: Error | null = null;
+
+    constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, options: BackendOptions) {
+      super(device, info);
+      this.pool = new BufferPool(device, this, device.limits.maxBufferSize, options.memoryLimit);
+      this.bufferManager = this.pool as never;
+      this.uniforms = new Uniforms(device);
+      this.groups = new BindGroups(device);
+      this.pipelineCache = pipelineCaches.get(device) ?? {};
+      pipelineCaches.set(device, this.pipelineCache);
+      // Each submission of tfjs's would make a new set, and note every tensor of every dispatch in it.
+      const owned = { add: () => {}, has: () => false };
+      Object.defineProperty(this, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
+    }
+
+    // Tensors.
+
+    allocate(shape: number[], dtype: 'float32' | 'int32'): TensorInfo {
+      const info = this.makeTensorInfo(shape, dtype);
+      if (util.sizeFromShape(shape) === 0) this.dataOf(info).values = util.getTypedArrayFromDType(dtype, 0);
+      return info;
+    }
+
+    free({ dataId }: TensorInfo): void {
+      this.disposeData(dataId);
+    }
+
+    dataOf({ dataId }: Pick<TensorInfo, 'dataId'>): TensorData {
+      return this.tensorMap.get(dataId);
+    }
+
+    override write(values: BackendValues, shape: number[], dtype: DataType): DataId {
+      const dataId = super.write(values, shape, dtype);
+      this.recording?.made.add(this.tensorMap.get(dataId));
+      return dataId;
+    }
+
+    override move(dataId: DataId, values: BackendValues, shape: number[], dtype: DataType, refCount: number): void {
+      super.move(dataId, values, shape, dtype, refCount);
+      this.recording?.made.add(this.tensorMap.get(dataId));
+    }
+
+    override disposeData(dataId: DataId, force = false): boolean {
+      if (!this.tensorMap.has(dataId)) return true;
+      const data = this.tensorMap.get(dataId);
+      data.refCount = force ? 0 : data.refCount - 1;
+      if (data.refCount > 0) return false;
+      if (data.complexTensorInfos) {
+        this.disposeData(data.complexTensorInfos.real.dataId);
+        this.disposeData(data.complexTensorInfos.imag.dataId);
+      }
+      // Images are copied into a texture ahead of the recorded commands, which must have read the one before by then.
+      if (this.commandEncoder && data.resource instanceof GPUTexture) {
+        this.tensorDataPendingDisposal.push(dataId);
+        return true;
+      }
+      this.releaseResource(dataId);
+      this.tensorMap.delete(dataId);
+      return true;
+    }
+
+    override uploadToGPU(dataId: DataId): void {
+      const data = this.tensorMap.get(dataId);
+      if (data.resource == null) this.makeResident(data);
+    }
+
+    /** Gives a tensor's data a buffer, with its values if it has any. */
+    makeResident(data: TensorData): void {
+      const bytes = bytesPerElement(data.dtype) * util.sizeFromShape(data.shape);
+      const { values } = data;
+      if (!values) {
+        data.resource = this.pool.acquire(bytes, TENSOR_USAGE()).buffer;
+        return;
+      }
+      // The values reach the buffer ahead of the commands that wait, none of which may use it.
+      const pooled = this.recording
+        ? this.pool.acquireExclusive(bytes, TENSOR_USAGE(), true)
+        : this.pool.acquire(bytes, TENSOR_USAGE(), true);
+      this.recording?.pin(pooled);
+      this.writeBuffer(pooled, values, data.dtype);
+      data.resource = pooled.buffer;
+      // As tfjs does: values that are on the device are not kept twice.
+      data.values = null;
+    }
+
+    writeBuffer({ buffer }: PooledBuffer, values: TypedArray, dtype: DataType): void {
+      const array = dtype === 'float32' ? Float32Array : Int32Array;
+      const words = values instanceof array ? values : array.from(values as ArrayLike<number>);
+      this.queue.writeBuffer(buffer, 0, words.buffer as ArrayBuffer, words.byteOffset, words.byteLength);
+    }
+
+    storageOf({ dataId }: TensorInfo, bytes: number): Binding {
+      const data = this.tensorMap.get(dataId);
+      if (data.resource == null) this.makeResident(data);
+      const buffer = data.resource as GPUBuffer;
+      const { recording } = this;
+      if (recording && !recording.made.has(data)) recording.uses(data);
+      const pooled = this.pool.of(buffer);
+      if (!pooled) return this.externalBinding(buffer, bytes);
+      pooled.batch = this.batchNumber;
+      return this.pool.bindingOf(pooled, bytes);
+    }
+
+    externalBinding(buffer: GPUBuffer, bytes: number): Binding {
+      let binding = this.externalBindings.get(buffer);
+      if (binding?.size !== bytes) {
+        binding = { buffer, size: bytes, id: this.pool.newBindingId() };
+        this.externalBindings.set(buffer, binding);
+      }
+      return binding;
+    }
+
+    forgetValues(info: Pick<TensorInfo, 'dataId'>): void {
+      const data = this.dataOf(info);
+      this.recording?.changes(data);
+      if (this.forgetful.has(data)) return;
+      Object.defineProperty(data, 'values', { get: () => null, set: () => {} });
+      this.forgetful.add(data);
+    }
+
+    copy(source: TensorInfo, target: TensorInfo): void {
+      const bytes = util.sizeFromShape(target.shape) * 4;
+      this.copyBinding(this.storageOf(source, bytes), this.storageOf(target, bytes));
+    }
+
+    copyBinding(source: Binding, target: Binding): void {
+      this.encodeCopy(source, target);
+      this.recording?.add({ source, target });
+    }
+
+    encodeCopy(source: Binding, target: Binding): void {
+      this.betweenPasses().copyBufferToBuffer(source.buffer, 0, target.buffer, 0, source.size);
+    }
+
+    // Commands.
+
+    get batch(): object | null {
+      return this.commandEncoder;
+    }
+
+    openBatch(): GPUCommandEncoder {
+      this.ensureCommandEncoderReady();
+      return this.commandEncoder!;
+    }
+
+    betweenPasses(): GPUCommandEncoder {
+      const encoder = this.openBatch();
+      this.endComputePassEncoder();
+      return encoder;
+    }
+
+    override endComputePassEncoder(): void {
+      this.lastPipeline = null;
+      super.endComputePassEncoder();
+    }
+
+    dispatch(command: Dispatch): void {
+      if (this.failure) this.throwFailure();
+      this.encode(command);
+      this.recording?.add(command);
+    }
+
+    encode(command: Dispatch): void {
+      const { pipeline } = command;
+      const pass = this.activeTimers ? this.timedPass() : (this.computePassEncoder ?? this.newPass());
+      if (this.lastPipeline !== pipeline) {
+        pass.setPipeline(pipeline);
+        this.lastPipeline = pipeline;
+      }
+      pass.setBindGroup(0, command.bindGroup);
+      pass.dispatchWorkgroups(command.x, command.y, command.z);
+      this.dispatchCountInPass++;
+      this.batchBytes += command.bytes;
+      if (this.activeTimers) {
+        this.endComputePassEncoder();
+        this.activeTimers.push({ name: command.name, query: this.getQueryTime() });
+      } else if (this.isBatchFull()) {
+        this.submitQueue();
+      }
+    }
+
+    isBatchFull(): boolean {
+      return (this.batchBytes >= BATCH_BYTES || this.dispatchCountInPass >= BATCH_COMMANDS) && !this.holdsCommands;
+    }
+
+    newPass(): GPUComputePassEncoder {
+      this.lastPipeline = null;
+      this.computePassEncoder = this.openBatch().beginComputePass();
+      return this.computePassEncoder;
+    }
+
+    /** A pass of its own, between time stamps where the device has them. */
+    timedPass(): GPUComputePassEncoder {
+      if (!this.supportTimestampQuery) return this.computePassEncoder ?? this.newPass();
+      this.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: this.querySetCount });
+      this.computePassEncoder = this.betweenPasses().beginComputePass({
+        timestampWrites: { querySet: this.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      });
+      return this.computePassEncoder;
+    }
+
+    submit(): void {
+      this.submitQueue();
+    }
+
+    override submitQueue(): void {
+      const { commandEncoder } = this;
+      if (!commandEncoder) return;
+      this.endComputePassEncoder();
+      this.queue.submit([commandEncoder.finish()]);
+      this.commandEncoder = null;
+      this.dispatchCountInPass = 0;
+      this.batchBytes = 0;
+      this.batchNumber++;
+      for (const dataId of this.tensorDataPendingDisposal.splice(0)) {
+        this.releaseResource(dataId);
+        this.tensorMap.delete(dataId);
+      }
+      for (const buffer of this.uniformPendingDisposal.splice(0)) this.pool.releaseBuffer(buffer);
+      for (const buffer of this.stagingPendingDisposal.splice(0)) this.pool.releaseBuffer(buffer);
+    }
+
+    async timeOnDevice(queue: () => void): Promise<number> {
+      this.holdsCommands = true;
+      try {
+        return await timeBatch(this.device, this, queue);
+      } finally {
+        this.holdsCommands = false;
+      }
+    }
+
+    // Kernels of tfjs's.
+
+    override recordAndSubmit(
+      program: StockProgram,
+      output: TensorInfo,
+      inputs: TensorInfo[],
+      uniforms: StockUniform[] = [],
+    ): void {
+      if (program.pixelsOpType != null) {
+        // Its texture may be another in each call, or live for this task alone.
+        this.recording?.refuse(`${program.constructor.name} reads or draws an image`);
+        this.lastPipeline = null;
+        super.recordAndSubmit(program, output, inputs, uniforms);
+        this.lastPipeline = null;
+        return;
+      }
+      const { pipeline, dispatch } = program;
+      if (pipeline instanceof Promise) {
+        throw new Error('The kernel is still being compiled; await checkCompileCompletionAsync() first.');
+      }
+      let known = this.stockPrograms.get(pipeline);
+      if (!known) {
+        known = { id: this.stockPrograms.size, layout: pipeline.getBindGroupLayout(0) };
+        this.stockPrograms.set(pipeline, known);
+      }
+      const bindings: Binding[] = [];
+      let bytes = 0;
+      const bind = ({ dataId, shape, dtype }: TensorInfo) => {
+        const size = util.sizeFromShape(shape) * bytesPerElement(dtype);
+        bytes += size;
+        bindings.push(this.storageOf({ dataId, shape, dtype }, size));
+      };
+      bind(output);
+      for (const input of inputs) bind(input);
+      bindings.push(this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms, words, floats)));
+      this.dispatch({
+        name: program.constructor.name,
+        pipeline,
+        bindGroup: this.groups.get(known, bindings),
+        x: dispatch[0],
+        y: dispatch[1] ?? 1,
+        z: dispatch[2] ?? 1,
+        bytes,
+      });
+    }
+
+    // Reads.
+
+    override async read(dataId: DataId): Promise<TypedArray> {
+      if (!this.tensorMap.has(dataId)) throw new Error('The tensor to read is not there: it was disposed.');
+      const data = this.tensorMap.get(dataId);
+      if (data.values || data.dtype === 'complex64' || data.dtype === 'string') return super.read(dataId);
+      this.refuseRead();
+      if (this.failure) this.throwFailure();
+      const bytes = util.sizeFromShape(data.shape) * 4;
+      const source = this.storageOf({ dataId, shape: data.shape, dtype: data.dtype }, bytes);
+      const staging = this.pool.acquire(bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+      this.betweenPasses().copyBufferToBuffer(source.buffer, 0, staging.buffer, 0, bytes);
+      this.submitQueue();
+      try {
+        await staging.buffer.mapAsync(GPUMapMode.READ, 0, bytes);
+      } catch (cause) {
+        throw this.failure ?? new Error('The tensor could not be read: the WebGPU device was lost, or the backend removed.', { cause });
+      }
+      const values = util.convertBackendValuesAndArrayBuffer(staging.buffer.getMappedRange(0, bytes).slice(0), data.dtype);
+      staging.buffer.unmap();
+      this.pool.release(staging);
+      if (this.failure) this.throwFailure();
+      data.values = values as TypedArray;
+      return values as TypedArray;
+    }
+
+    override readSync(dataId: DataId): TypedArray {
+      const data = this.tensorMap.get(dataId);
+      if (data.values || data.dtype === 'string' || data.dtype === 'complex64') return super.readSync(dataId);
+      this.refuseRead();
+      const values = super.readSync(dataId);
+      const size = util.sizeFromShape(data.shape);
+      if (values.length === size) return values;
+      // tfjs reads the whole buffer.
+      const read = values.slice(0, size);
+      data.values = read;
+      return read;
+    }
+
+    refuseRead(): void {
+      this.recording?.refuse(`${currentOp()} reads a tensor back, to compute in JavaScript`);
+    }
+
+    override readToGPU(dataId: DataId): ReturnType<WebGPUBackendInternals['readToGPU']> {
+      this.refuseRead();
+      return this.withExactBuffers(() => super.readToGPU(dataId));
+    }
+
+    override copyBuffer(source: GPUBuffer): GPUBuffer {
+      return this.withExactBuffers(() => super.copyBuffer(source));
+    }
+
+    /** Has tfjs's own code get buffers of the very size that it asks for, which users see. */
+    withExactBuffers<R>(body: () => R): R {
+      const { bufferManager, pool } = this;
+      this.bufferManager = { acquireBuffer: (size: number, usage: number) => pool.acquireExact(size, usage).buffer } as never;
+      try {
+        return body();
+      } finally {
+        this.bufferManager = bufferManager;
+      }
+    }
+
+    // Memory.
+
+    override memory() {
+      const { pool } = this;
+      return {
+        unreliable: false,
+        numBytesInGPU: pool.numBytesUsed,
+        numBytesAllocatedInGPU: pool.numBytesAllocated,
+        numBytesPooledInGPU: pool.numBytesAllocated - pool.numBytesUsed,
+        peakBytesInGPU: pool.peakBytes,
+      } as ReturnType<WebGPUBackendInternals['memory']>;
+    }
+
+    meterMemory(): MemoryMeter {
+      const { pool } = this;
+      return {
+        get allocated() {
+          return pool.numBytesAllocated;
+        },
+        get peak() {
+          return pool.peakBytes;
+        },
+        resetPeak: () => pool.resetPeak(),
+      };
+    }
+
+    // Faults.
+
+    onOutOfMemory(error: Error): void {
+      this.failure = error;
+    }
+
+    throwFailure(): never {
+      const error = this.failure!;
+      this.failure = null;
+      throw error;
+    }
+  };
+}
+
+export type LigerWebGPUBackend = InstanceType<ReturnType<typeof webgpuBackendClass>>;
+
+/** Writes the uniforms of a tfjs kernel as its WGSL declares them, and says how many words they are. */
+function packStock(
+  program: StockProgram,
+  output: TensorInfo,
+  inputs: readonly TensorInfo[],
+  defined: readonly StockUniform[],
+  words: Int32Array,
+  floats: Float32Array,
+): number {
+  floats[0] = Number.NaN;
+  floats[1] = Number.POSITIVE_INFINITY;
+  let at = 2;
+  let alignment = 1;
+  let wasStruct = false;
+  /** Finds where a value of so many components lies: tfjs's five and six are structures. */
+  const place = (count: number) => {
+    const own = wasStruct ? 4 : count === 1 ? 1 : count === 2 ? 2 : 4;
+    alignment = Math.max(alignment, own);
+    const start = Math.ceil(at / own) * own;
+    // What is left out must not differ from call to call.
+    while (at < start) words[at++] = 0;
+    at = start + count;
+    wasStruct = count > 4;
+    return start;
+  };
+  const putShape = (shape: readonly number[]) => {
+    const start = place(Math.max(shape.length, 1));
+    if (shape.length === 0) words[start] = 1;
+    for (let i = 0; i < shape.length; i++) words[start + i] = shape[i]!;
+    // Its strides, without the last, which is 1.
+    const strides = place(Math.max(shape.length - 1, 1));
+    if (shape.length < 2) words[strides] = 1;
+    let stride = 1;
+    for (let i = shape.length - 2; i >= 0; i--) {
+      stride *= shape[i + 1]!;
+      words[strides + i] = stride;
+    }
+  };
+  for (const { shape } of inputs) putShape(shape);
+  putShape(output.shape);
+  if (program.size) {
+    const size = util.sizeFromShape(program.outputShape);
+    words[place(1)] = program.outputComponent ? size / program.outputComponent : size;
+  }
+  for (const { type, data } of defined) {
+    const values = data.length === 0 ? [1] : data;
+    const start = place(values.length);
+    const target = type === 'float32' ? floats : words;
+    for (let i = 0; i < values.length; i++) target[start + i] = values[i]!;
+  }
+  const end = Math.ceil(at / alignment) * alignment;
+  while (at < end) words[at++] = 0;
+  return end;
+}

@@ -1,0 +1,160 @@
+import { keep, Tensor, type TensorContainer, tidy } from '@tensorflow/tfjs-core';
+import type { Recorder } from '../backend/recorder.js';
+import type { Recording } from '../backend/recording.js';
+import { noticeRandom } from '../engine/replay.js';
+
+/** So many calls may leave tensors behind before the step is given up. */
+const MOST_ATTEMPTS = 3;
+
+/** A step for inputs of one set of shapes. */
+export class CapturedStep<R extends TensorContainer | null> {
+  /** What the step reads. */
+  private readonly inputs: Tensor[];
+  /** What the step writes: the tensors that it returned when it was recorded. */
+  private outputs: Tensor[] = [];
+  /** Those that its caller has of them, who may dispose them. */
+  private given: Tensor[] = [];
+  /** What the step returned, and what is returned for it. */
+  private returned: R | undefined;
+  private result: R | undefined;
+  private recording: Recording | null = null;
+  private attempts = 0;
+
+  constructor(
+    private readonly recorder: Recorder,
+    private readonly step: (...inputs: Tensor[]) => R,
+    like: readonly Tensor[],
+  ) {
+    this.inputs = like.map((tensor) => keep(recorder.tensorLike(tensor)));
+  }
+
+  call(inputs: readonly Tensor[]): R {
+    const { recorder, recording } = this;
+    for (const [i, input] of inputs.entries()) recorder.copy(input, this.inputs[i]!);
+    if (recording?.isCurrent) {
+      recorder.separateVariables(recording);
+      recording.replay();
+    } else {
+      recording?.dispose();
+      this.recording = null;
+      this.record();
+    }
+    return this.give();
+  }
+
+  /** Runs the step as always, and records it. */
+  private record(): void {
+    const recording = this.recorder.begin();
+    const before = this.recorder.variables();
+    let returned: R | undefined;
+    let left = 0;
+    try {
+      recording.record(() => {
+        try {
+          returned = this.run(recording);
+        } finally {
+          // After an error, too: variables that were assigned by then must not lie where a recording writes.
+          left = recording.finish(before, returned === undefined ? [] : tensorsIn(returned));
+        }
+      });
+      if (left > 0 && ++this.attempts >= MOST_ATTEMPTS) {
+        recording.refuse(`the step leaves ${left} tensors behind at each call; what it keeps must be a tf.variable`);
+      }
+    } catch (error) {
+      recording.dispose();
+      throw error;
+    }
+    this.adopt(returned as R, before);
+    if (left === 0) {
+      this.recording = recording;
+      this.attempts = 0;
+    } else {
+      recording.dispose();
+    }
+  }
+
+  private run(recording: Recording): R {
+    const { result, drewIn } = noticeRandom(() =>
+      tidy(() => {
+        const value = this.step(...this.inputs);
+        if (value instanceof Promise) throw new Error('capture: the step must not be async');
+        return value as TensorContainer;
+      }),
+    );
+    if (drewIn !== null) {
+      const outputs = tensorsIn(result);
+      for (const tensor of outputs) tensor.dispose();
+      recording.refuse(`${drewIn} draws random numbers in JavaScript, which would be the same in each replay`);
+    }
+    if (recording.problem) {
+      for (const tensor of tensorsIn(result)) tensor.dispose();
+      throw new Error(`capture: ${recording.problem}`);
+    }
+    return result as R;
+  }
+
+  /** Has the tensors that were returned before hold what was returned now, if they are alike. */
+  private adopt(returned: R, before: ReadonlyMap<Tensor, unknown>): void {
+    const { recorder, outputs } = this;
+    const made = tensorsIn(returned).filter((tensor) => !before.has(tensor) && !this.inputs.includes(tensor));
+    const isAlike =
+      made.length === outputs.length &&
+      made.every(({ shape, dtype }, i) => `${shape}` === `${outputs[i]!.shape}` && dtype === outputs[i]!.dtype);
+    if (!isAlike) {
+      for (const tensor of [...outputs, ...this.given]) tensor.dispose();
+      this.outputs = made.map((tensor) => keep(tensor));
+      this.given = [];
+      this.returned = returned;
+      return;
+    }
+    for (const [i, tensor] of made.entries()) {
+      const [old, data] = [recorder.dataOf(outputs[i]!), recorder.dataOf(tensor)];
+      const { resource, values } = old;
+      old.resource = data.resource;
+      old.values = data.values;
+      data.resource = resource;
+      data.values = values;
+      tensor.dispose();
+    }
+    this.returned = mapTensors(returned, (tensor) => outputs[made.indexOf(tensor)] ?? tensor);
+  }
+
+  /** What is returned to the caller: the same tensors as before, but for those that it disposed. */
+  private give(): R {
+    const { outputs, given } = this;
+    let isSame = this.result !== undefined && given.length === outputs.length;
+    for (const [i, output] of outputs.entries()) {
+      if (given[i] && !given[i].isDisposed) continue;
+      given[i] = keep(output.clone());
+      isSame = false;
+    }
+    if (!isSame) this.result = mapTensors(this.returned!, (tensor) => given[outputs.indexOf(tensor)] ?? tensor);
+    return this.result!;
+  }
+
+  dispose(): void {
+    this.recording?.dispose();
+    this.recording = null;
+    for (const tensor of [...this.inputs, ...this.outputs, ...this.given]) tensor.dispose();
+  }
+}
+
+function tensorsIn(value: unknown): Tensor[] {
+  const tensors = new Set<Tensor>();
+  mapTensors(value, (tensor) => {
+    tensors.add(tensor);
+    return tensor;
+  });
+  return [...tensors];
+}
+
+/** A container like another, of other tensors. */
+function mapTensors<R>(value: R, map: (tensor: Tensor) => Tensor): R {
+  const visit = (part: unknown): unknown => {
+    if (part instanceof Tensor) return map(part);
+    if (Array.isArray(part)) return part.map(visit);
+    if (part === null || typeof part !== 'object' || ArrayBuffer.isView(part)) return part;
+    return Object.fromEntries(Object.entries(part).map(([name, inner]) => [name, visit(inner)]));
+  };
+  return visit(value) as R;
+}
