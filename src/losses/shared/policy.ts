@@ -3,7 +3,7 @@ import { tensor } from '../../checks/config_schema.js';
 import { float32, int32 } from '../../checks/signature.js';
 import { runDiscarding } from '../../engine/discarding_tape.js';
 import { checkRange } from '../../ops/shared/label_range.js';
-import { type Head, type HeadAttrs, type Layout, tokenLogps } from './head.js';
+import { type Head, type HeadAttrs, type Layout, tokenNll } from './head.js';
 import { referenceHead, referenceOptions } from './reference.js';
 
 /** What a loss of a policy is computed from. */
@@ -74,8 +74,8 @@ export function policy<R extends { loss: Tensor }>(
   const { refPerTokenLogps, oldPerTokenLogps } = tensors;
   const reference = referenceHead(op, tensors, { refPerTokenLogps });
   checkCompletions(op, tensors, sizes.V, config.ignoreIndex);
-  const { nll, entropy } = tokenLogps({ x, weight, bias }, selectedTokenIds, config, config.computeEntropy);
-  const refLogps = reference && runDiscarding(() => neg(tokenLogps(reference, selectedTokenIds, config).nll)).value;
+  const { nll, entropy } = tokenNll({ x, weight, bias }, selectedTokenIds, config, config.computeEntropy);
+  const refLogps = reference && runDiscarding(() => neg(tokenNll(reference, selectedTokenIds, config).nll)).value;
   return lossOf({
     perTokenLogps: neg(nll) as Tensor2D,
     refPerTokenLogps: (refLogps ?? refPerTokenLogps) as Tensor2D | undefined,
