@@ -65,7 +65,7 @@ export function fusedLinearKlDiv(
     const counted = () => (counts ? maximum(sum(cast(counts, 'float32')), 1) : scalar(tokens));
     const divisors = { batchmean: counted, mean: () => mul(counted(), sizes.V), sum: () => scalar(1) };
     const divisor = divisors[reduction]();
-    const { loss } = sumOverChunks(
+    return sumOverChunks(
       tensors,
       { transposeWeight, chunkSize },
       (chunk) => ({ target: chunk.of(target), isCounted: counts && chunk.of(counts) }),
@@ -75,7 +75,6 @@ export function fusedLinearKlDiv(
         const kept = isCounted ? where(isCounted, perToken, scalar(0)) : perToken;
         return { loss: div(sum(kept), divisor) };
       },
-    );
-    return loss as Scalar;
+    ).loss;
   });
 }

@@ -32,7 +32,7 @@ export interface TokenChunk {
 }
 
 /** Scalars of a chunk, of which the loss is differentiated. */
-export type ChunkLosses = { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;
+export type ChunkLosses = { readonly loss: Scalar } & Readonly<Record<string, Tensor>>;
 
 /** [..., C] as [rows, C], and [...] as [rows] */
 const asRows = (x: Tensor, rows: number) => reshape(x, [rows, ...(x.size === rows ? [] : [x.size / rows])]);
@@ -84,7 +84,7 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
         // The engine disposes what `f` makes and does not return.
         kept = losses;
         for (const name in losses) keep(losses[name]!);
-        return losses.loss as Scalar;
+        return losses.loss;
       }, logits);
       const losses = Object.fromEntries(
         Object.entries(kept).map(([name, value]) => [name, clone(value)]),
