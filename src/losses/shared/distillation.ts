@@ -1,8 +1,6 @@
 import {
   add,
-  cast,
   div,
-  maximum,
   mul,
   notEqual,
   pad,
@@ -12,7 +10,6 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  where,
 } from '@tensorflow/tfjs-core';
 import { flag, integer, number, tensor } from '../../checks/config_schema.js';
 import { fail } from '../../checks/errors.js';
@@ -22,6 +19,7 @@ import { LogitsDivergence, type LogitsDivergenceAttrs } from '../../kernels/cont
 import { crossEntropy } from '../../ops/cross_entropy.js';
 import { checkRange } from '../../ops/shared/label_range.js';
 import { type ChunkLosses, logitsOf, sumOverChunks } from './chunked_logits.js';
+import { numberOfCounted, overTemperature, sumOfCounted } from './functions.js';
 import type { Layout } from './head.js';
 
 /** What a soft loss is computed from: some tokens' logits. */
@@ -132,8 +130,7 @@ export function distillation<P extends boolean>(
   const student = { x: studentInput, weight: studentWeight, bias: tensors.studentBias };
   const teacher = { x: teacherInput, weight: teacherWeight, bias: tensors.teacherBias };
   const counts = labels && notEqual(labels, ignoreIndex);
-  const total = counts ? maximum(sum(cast(counts, 'float32')), 1) : scalar(tokens);
-  const tempered = (logits: Tensor) => (temperature === 1 ? logits : div(logits, temperature)) as Tensor2D;
+  const total = numberOfCounted(counts, tokens);
   const padded = (logits: Tensor2D) =>
     missing === 0
       ? logits
@@ -146,15 +143,14 @@ export function distillation<P extends boolean>(
     student,
     { transposeWeight, chunkSize: config.chunkSize, columns: sizes.W },
     (chunk) => ({
-      teacherLogits: tempered(logitsOf(teacher, chunk, transposeWeight)),
+      teacherLogits: overTemperature(logitsOf(teacher, chunk, transposeWeight), temperature),
       labels: labels && (chunk.of(labels) as Tensor1D),
       isCounted: counts && chunk.of(counts),
     }),
     (logits, { teacherLogits, labels, isCounted }): ChunkLosses => {
-      const studentLogits = padded(tempered(logits));
+      const studentLogits = padded(overTemperature(logits, temperature));
       const soft = checkedSoftLoss(op, softLossOf({ studentLogits, teacherLogits, labels: labels! }), logits.shape[0]);
-      const perRow = soft.rank === 1 && isCounted ? where(isCounted, soft, scalar(0)) : soft;
-      const softLoss = div(sum(perRow), total);
+      const softLoss = div(soft.rank === 1 ? sumOfCounted(soft, isCounted) : sum(soft), total);
       const softPart: Scalar = mul(softLoss, weightSoftLoss);
       if (!labels || (weightHardLoss === 0 && !returnSoftHardLoss)) return { loss: softPart };
       const hardLoss = div(crossEntropy(logits, labels, { ignoreIndex, reduction: 'sum' }), total);
