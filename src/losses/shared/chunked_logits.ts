@@ -25,15 +25,12 @@ import type { Head } from './head.js';
 
 /** Some successive tokens. */
 export interface TokenChunk {
-  /** Their part of a tensor that has a row for each token, [rows, …]. */
+  /** Their part of a tensor that has a row for each token: of [..., C] [n, C], and of [...] [n]. */
   of(perToken: Tensor): Tensor;
 }
 
 /** Scalars of a chunk, of which the loss is differentiated. */
 export type ChunkLosses = { readonly loss: Scalar } & Readonly<Record<string, Tensor>>;
-
-/** [..., C] as [rows, C], and [...] as [rows] */
-const asRows = (x: Tensor, rows: number) => reshape(x, [rows, ...(x.size === rows ? [] : [x.size / rows])]);
 
 /** The logits of some tokens, [n, V]. */
 export const logitsOf = ({ x, weight, bias }: Head, { of }: TokenChunk, transposeWeight: boolean) =>
@@ -66,11 +63,13 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
   const [wantsX, wantsWeight, wantsBias] = differentiated;
   const wantsAny = differentiated.includes(true);
 
+  /** [..., C] as [rows, C], and [...] as [rows] */
+  const asRows = (perToken: Tensor) => reshape(perToken, [rows, ...perToken.shape.slice(x.rank - 1)]);
   /** The chunk's losses, and what follows from their gradient. */
   const visit = (first: number, dweightSoFar: Tensor | undefined) =>
     tidy(() => {
       const count = Math.min(size, rows - first);
-      const chunk: TokenChunk = { of: (perToken) => slice(asRows(perToken, rows), first, count) };
+      const chunk: TokenChunk = { of: (perToken) => slice(asRows(perToken), first, count) };
       const logits = logitsOf(head, chunk, transposeWeight);
       const others = given(chunk);
       if (!wantsAny) return { losses: lossesOf(logits, others) };
