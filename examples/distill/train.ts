@@ -6,7 +6,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import Table from 'cli-table3';
-import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
+import { readArguments } from '../../scripts/lib/arguments.mjs';
 import { train } from '../../src/index.js';
 import { createLlama, type Llama } from '../llama/model.js';
 import { presets } from '../llama/presets.js';
@@ -15,6 +15,7 @@ import type { Point } from '../support/line_chart.js';
 import { meanLoss } from '../support/mean_loss.js';
 import { readMobyDick, tokenize } from '../support/prose.js';
 import { createRandom } from '../support/random.js';
+import { runExample } from '../support/run_example.js';
 import { type Batch, randomBatch, spreadBatches } from '../support/token_batches.js';
 import { type Curves, drawLossChart } from './loss_chart.js';
 import { distill } from './options.mjs';
@@ -113,10 +114,4 @@ async function main(): Promise<void> {
   console.log(`Saved ${file}`);
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof ArgumentError ? error.message : error);
-  process.exitCode = 1;
-}
-process.exit(); // Dawn keeps the process alive
+await runExample(main);

@@ -6,13 +6,14 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import Table from 'cli-table3';
-import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
+import { readArguments } from '../../scripts/lib/arguments.mjs';
 import { train } from '../../src/index.js';
 import { createLlama, type Llama } from '../llama/model.js';
 import { presets } from '../llama/presets.js';
 import { describeBackend, useBackend } from '../support/choose_backend.js';
 import { readMobyDick, tokenize } from '../support/prose.js';
 import { createRandom } from '../support/random.js';
+import { runExample } from '../support/run_example.js';
 import { randomBatch } from '../support/token_batches.js';
 import { dpo } from './options.mjs';
 import { randomPairs } from './pairs.js';
@@ -102,10 +103,4 @@ async function main(): Promise<void> {
   console.log(`Saved ${file}`);
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof ArgumentError ? error.message : error);
-  process.exitCode = 1;
-}
-process.exit(); // Dawn keeps the process alive
+await runExample(main);

@@ -18,6 +18,7 @@ import { meanLoss } from '../support/mean_loss.js';
 import { getParameters } from '../support/parameters.js';
 import { readMobyDick, tokenize } from '../support/prose.js';
 import { createRandom } from '../support/random.js';
+import { runExample } from '../support/run_example.js';
 import { encodeSafetensors } from '../support/safetensors.js';
 import { randomBatch, spreadBatches } from '../support/token_batches.js';
 import { compare } from './compare.js';
@@ -182,10 +183,4 @@ async function main(): Promise<void> {
 process.on('SIGTERM', () => process.exit(143));
 process.on('disconnect', () => process.exit(1));
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof ArgumentError ? error.message : error);
-  process.exitCode = 1;
-}
-process.exit(); // Dawn keeps the process alive
+await runExample(main);

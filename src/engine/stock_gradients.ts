@@ -37,7 +37,6 @@ import {
   Sigmoid,
   Slice,
   type SliceAttrs,
-  Sqrt,
   Square,
   Sub,
   Sum,
@@ -97,7 +96,6 @@ export const stockGradients: readonly GradConfig[] = [
 
   unary(Neg, 'nothing', (dy) => neg(dy)),
   unary(Square, 'x', (dy, x) => mul(dy, mul(x, 2))),
-  unary(Sqrt, 'y', (dy, y) => div(dy, mul(y, 2))),
   unary(Exp, 'y', (dy, y) => mul(dy, y)),
   unary(Log, 'x', (dy, x) => div(dy, x)),
   unary(Sigmoid, 'y', (dy, y) => mul(dy, mul(y, sub(1, y)))),

@@ -3,8 +3,8 @@ import { type ConfigOf, number } from '../checks/config_schema.js';
 import { Signature } from '../checks/signature.js';
 import {
   type DistillationReturn,
+  distillation,
   distillationOptions,
-  distillationReturn,
   distillationTensors,
   logitsDivergence,
   partsOption,
@@ -58,7 +58,7 @@ export function fusedLinearCosineDistillation<P extends boolean = false>(
   const given = { studentInput, studentWeight, teacherInput, teacherWeight, labels };
   const result = signatureOf(config).call(given, config, (call) => {
     const { beta } = call.config;
-    return distillationReturn({ op, ...call }, ({ studentLogits, teacherLogits }) =>
+    return distillation({ op, ...call }, ({ studentLogits, teacherLogits }) =>
       mul(logitsDivergence(studentLogits, teacherLogits, 'cosine'), beta),
     );
   });

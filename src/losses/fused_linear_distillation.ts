@@ -5,8 +5,8 @@ import { Signature } from '../checks/signature.js';
 import {
   type DistillationLogits,
   type DistillationReturn,
+  distillation,
   distillationOptions,
-  distillationReturn,
   distillationTensors,
   partsOption,
 } from './shared/distillation.js';
@@ -53,6 +53,6 @@ export function fusedLinearDistillation<P extends boolean = false>(
 ): DistillationReturn<P> {
   if (typeof lossOf !== 'function') fail(op, 'lossOf', 'a function', lossOf);
   const given = { studentInput, studentWeight, teacherInput, teacherWeight, labels };
-  const result = signatureOf(config).call(given, config, (call) => distillationReturn({ op, ...call }, lossOf));
+  const result = signatureOf(config).call(given, config, (call) => distillation({ op, ...call }, lossOf));
   return result as DistillationReturn<P>;
 }

@@ -47,10 +47,9 @@ export function fusedLinearJsd(
   const given = { studentInput, studentWeight, teacherInput, teacherWeight };
   return signatureOf(config).call(given, config, (call) => {
     const { beta } = call.config;
-    const softAlone = { ...call.config, weightHardLoss: 0, weightSoftLoss: 1, computeHardLoss: false };
-    const { loss } = distillation({ op, ...call, config: softAlone }, ({ studentLogits, teacherLogits }) =>
+    const softAlone = { ...call.config, weightHardLoss: 0, weightSoftLoss: 1, returnSoftHardLoss: false } as const;
+    return distillation({ op, ...call, config: softAlone }, ({ studentLogits, teacherLogits }) =>
       logitsDivergence(studentLogits, teacherLogits, 'jsd', beta),
     );
-    return loss as Scalar;
   });
 }

@@ -3,8 +3,8 @@ import { type ConfigOf, number } from '../checks/config_schema.js';
 import { Signature } from '../checks/signature.js';
 import {
   type DistillationReturn,
+  distillation,
   distillationOptions,
-  distillationReturn,
   distillationTensors,
   logitsDivergence,
   partsOption,
@@ -60,7 +60,7 @@ export function fusedLinearJsdDistillation<P extends boolean = false>(
   const given = { studentInput, studentWeight, teacherInput, teacherWeight, labels };
   const result = signatureOf(config).call(given, config, (call) => {
     const { beta } = call.config;
-    return distillationReturn({ op, ...call }, ({ studentLogits, teacherLogits }) =>
+    return distillation({ op, ...call }, ({ studentLogits, teacherLogits }) =>
       logitsDivergence(studentLogits, teacherLogits, 'jsd', beta),
     );
   });

@@ -1,20 +1,9 @@
-import {
-  cast,
-  div,
-  maximum,
-  mul,
-  notEqual,
-  type Scalar,
-  scalar,
-  sum,
-  type Tensor,
-  type TensorLike,
-  where,
-} from '@tensorflow/tfjs-core';
+import { div, mul, notEqual, type Scalar, scalar, type Tensor, type TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, number, oneOf, tensor } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
 import { sumOverChunks } from './shared/chunked_logits.js';
 import { logitsDivergence } from './shared/distillation.js';
+import { numberOfCounted, overTemperature, sumOfCounted } from './shared/functions.js';
 import { forBothLayouts, headOptions } from './shared/head.js';
 
 const op = 'fusedLinearKlDiv';
@@ -59,23 +48,20 @@ export function fusedLinearKlDiv(
   return signatureOf(config).call({ x, weight, target }, config, ({ tensors, config: resolved, sizes }) => {
     const { reduction, temperature, ignoreIndex, transposeWeight, chunkSize } = resolved;
     const { labels, target } = tensors;
-    const counts = labels && notEqual(labels, ignoreIndex);
     const tokens = target.size / sizes.V;
     if (tokens === 0) return scalar(0);
-    const counted = () => (counts ? maximum(sum(cast(counts, 'float32')), 1) : scalar(tokens));
+    const counts = labels && notEqual(labels, ignoreIndex);
+    const counted = () => numberOfCounted(counts, tokens);
     const divisors = { batchmean: counted, mean: () => mul(counted(), sizes.V), sum: () => scalar(1) };
     const divisor = divisors[reduction]();
-    const { loss } = sumOverChunks(
+    return sumOverChunks(
       tensors,
       { transposeWeight, chunkSize },
       (chunk) => ({ target: chunk.of(target), isCounted: counts && chunk.of(counts) }),
       (logits, { target, isCounted }) => {
-        const tempered = temperature === 1 ? logits : div(logits, temperature);
-        const perToken = logitsDivergence(tempered, target, 'klDiv');
-        const kept = isCounted ? where(isCounted, perToken, scalar(0)) : perToken;
-        return { loss: div(sum(kept), divisor) };
+        const perToken = logitsDivergence(overTemperature(logits, temperature), target, 'klDiv');
+        return { loss: div(sumOfCounted(perToken, isCounted), divisor) };
       },
-    );
-    return loss as Scalar;
+    ).loss;
   });
 }

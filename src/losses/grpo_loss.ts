@@ -1,10 +1,10 @@
-import { cast, neg, type Tensor, type Tensor1D, type Tensor2D, type TensorLike } from '@tensorflow/tfjs-core';
+import type { Tensor, TensorLike } from '@tensorflow/tfjs-core';
 import { type ConfigOf, integer } from '../checks/config_schema.js';
 import { float32, Signature } from '../checks/signature.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { ScaledCrossEntropy } from '../kernels/contracts/scaled_cross_entropy.js';
 import { checkGrpo, type GrpoResult, grpo, grpoOptions } from './shared/grpo.js';
-import { checkCompletions, completionTensors, givenLogpsOptions } from './shared/policy.js';
+import { checkCompletions, completionTensors, givenLogpsOptions, policyLogps } from './shared/policy.js';
 
 const op = 'grpoLoss';
 
@@ -42,20 +42,12 @@ export function grpoLoss(
 ): GrpoResult {
   const given = { logits, selectedTokenIds, attentionMask, advantages };
   return signature.call(given, config, ({ tensors, config, sizes }) => {
-    const { logits, selectedTokenIds: labels, attentionMask, advantages, vllmIsRatio } = tensors;
+    const { logits, selectedTokenIds: labels, vllmIsRatio } = tensors;
     const { temperature, ignoreIndex } = config;
     checkGrpo(op, config, vllmIsRatio, labels.shape);
     checkCompletions(op, tensors, sizes.V, ignoreIndex);
     const attrs = { temperature, ignoreIndex, returnEntropy: false };
     const { nll } = runKernel(ScaledCrossEntropy, { logits, labels }, attrs);
-    const logps = {
-      perTokenLogps: neg(nll) as Tensor2D,
-      refPerTokenLogps: tensors.refPerTokenLogps as Tensor2D | undefined,
-      oldPerTokenLogps: tensors.oldPerTokenLogps as Tensor2D | undefined,
-      entropies: undefined,
-      mask: cast(attentionMask, 'float32') as Tensor2D,
-      advantages: advantages as Tensor1D,
-    };
-    return grpo(logps, config, vllmIsRatio);
+    return grpo(policyLogps(nll, tensors), config, vllmIsRatio);
   });
 }

@@ -43,7 +43,6 @@ const CALLS: Readonly<Record<string, ReadonlyArray<() => Call>>> = {
   [tf.Minimum]: [...binary(), ties],
   [tf.Neg]: unary(),
   [tf.Square]: unary(),
-  [tf.Sqrt]: unary({}, positive),
   [tf.Exp]: unary(),
   [tf.Log]: unary({}, positive),
   [tf.Sigmoid]: unary(),

@@ -6,12 +6,10 @@ import {
   keep,
   reshape,
   type Scalar,
-  scalar,
   slice,
   type Tensor,
   type Tensor2D,
   tidy,
-  zeros,
   zerosLike,
 } from '@tensorflow/tfjs-core';
 import { runDiscarding } from '../../engine/discarding_tape.js';
@@ -27,15 +25,12 @@ import type { Head } from './head.js';
 
 /** Some successive tokens. */
 export interface TokenChunk {
-  /** Their part of a tensor that has a row for each token, [rows, …]. */
+  /** Their part of a tensor that has a row for each token: of [..., C] [n, C], and of [...] [n]. */
   of(perToken: Tensor): Tensor;
 }
 
 /** Scalars of a chunk, of which the loss is differentiated. */
-export type ChunkLosses = { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;
-
-/** [..., C] as [rows, C], and [...] as [rows] */
-const asRows = (x: Tensor, rows: number) => reshape(x, [rows, ...(x.size === rows ? [] : [x.size / rows])]);
+export type ChunkLosses = { readonly loss: Scalar } & Readonly<Record<string, Tensor>>;
 
 /** The logits of some tokens, [n, V]. */
 export const logitsOf = ({ x, weight, bias }: Head, { of }: TokenChunk, transposeWeight: boolean) =>
@@ -45,7 +40,7 @@ export const logitsOf = ({ x, weight, bias }: Head, { of }: TokenChunk, transpos
  * The sum over chunks of tokens of losses of their logits, which exist for one chunk at a time. While a tape is recording, the gradients
  * of x, weight and bias are computed beside, and those alone that it may ask for.
  *
- * @param head x is [..., H].
+ * @param head x is [..., H], of one token or more.
  * @param lossesOf Given the logits of a chunk, [n, V], its scalars. It is written in ops that have gradients.
  * @param given Computed for a chunk before its loss, without a gradient: such as a teacher's logits.
  * @returns Their sums. The loss is differentiable.
@@ -58,7 +53,7 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
     columns,
   }: { transposeWeight: boolean; chunkSize: number | undefined; columns?: number },
   given: (chunk: TokenChunk) => Given,
-  lossesOf: (logits: Tensor2D, given: Given, chunk: TokenChunk) => R,
+  lossesOf: (logits: Tensor2D, given: Given) => R,
 ): R {
   const { x, weight, bias } = head;
   const { inFeatures, outFeatures } = linearFeatures(weight, transposeWeight);
@@ -68,35 +63,31 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
   const [wantsX, wantsWeight, wantsBias] = differentiated;
   const wantsAny = differentiated.includes(true);
 
+  /** [..., C] as [rows, C], and [...] as [rows] */
+  const asRows = (perToken: Tensor) => reshape(perToken, [rows, ...perToken.shape.slice(x.rank - 1)]);
   /** The chunk's losses, and what follows from their gradient. */
   const visit = (first: number, dweightSoFar: Tensor | undefined) =>
     tidy(() => {
       const count = Math.min(size, rows - first);
-      const chunk: TokenChunk = {
-        of: (perToken) => slice(asRows(perToken, rows), first, count),
-      };
+      const chunk: TokenChunk = { of: (perToken) => slice(asRows(perToken), first, count) };
       const logits = logitsOf(head, chunk, transposeWeight);
       const others = given(chunk);
-      if (!wantsAny) return { losses: lossesOf(logits, others, chunk) };
-      let kept: Readonly<Record<string, Tensor>> = {};
-      const { gradient } = isolatedGradient(() => {
-        const losses = lossesOf(logits, others, chunk);
+      if (!wantsAny) return { losses: lossesOf(logits, others) };
+      const kept: Record<string, Tensor> = {};
+      const gradient = isolatedGradient(() => {
+        const losses = lossesOf(logits, others);
         // The engine disposes what `f` makes and does not return.
-        kept = losses;
-        for (const name in losses) keep(losses[name]!);
-        return losses.loss as Scalar;
+        for (const name in losses) kept[name] = keep(losses[name]!);
+        return losses.loss;
       }, logits);
-      const losses = Object.fromEntries(
-        Object.entries(kept).map(([name, value]) => [name, clone(value)]),
-      ) as unknown as R;
-      dispose(Object.values(kept));
+      const losses = eachOf(kept as R, clone);
+      dispose(kept);
       const dz = gradient ?? zerosLike(logits);
-      const part = chunk.of(x);
       return {
         losses,
         dx: wantsX ? runKernel(LinearGradX, { dz, weight }, { transposeWeight }).dx : undefined,
         dweight: wantsWeight
-          ? runKernel(LinearGradWeight, { dz, x: part, total: dweightSoFar }, { transposeWeight }).dweight
+          ? runKernel(LinearGradWeight, { dz, x: chunk.of(x), total: dweightSoFar }, { transposeWeight }).dweight
           : undefined,
         dbias: wantsBias ? runKernel(BiasGrad, { dz }, {}).dbias : undefined,
       };
@@ -104,7 +95,7 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
 
   const { value } = runDiscarding(() => {
     const dxs: Tensor[] = [];
-    let sums: Record<string, Tensor> | undefined;
+    let sums: R | undefined;
     let dweight: Tensor | undefined;
     let dbias: Tensor | undefined;
     for (let first = 0; first < rows; first += size) {
@@ -115,37 +106,29 @@ export function sumOverChunks<Given, R extends ChunkLosses>(
       dbias = dbias && chunk.dbias ? added(dbias, chunk.dbias) : chunk.dbias;
       if (chunk.dx) dxs.push(chunk.dx);
     }
-    return {
-      sums,
-      dx: wantsX ? reshape(dxs.length > 0 ? concat(dxs, 0) : zeros([0]), x.shape) : undefined,
-      dweight,
-      dbias,
-    };
+    return { sums: sums!, dx: wantsX ? reshape(concat(dxs, 0), x.shape) : undefined, dweight, dbias };
   });
-  const { dx, dweight, dbias } = value;
-  const sums = (value.sums ?? { loss: scalar(0) }) as unknown as R;
-  const gradients = [dx, dweight, dbias];
-  const inputs = [x, weight, bias].filter((_, i) => differentiated[i]) as Tensor[];
+  const { sums, dx, dweight, dbias } = value;
   if (wantsAny) {
-    const save = inputs.map((input) => gradients[[x, weight, bias].indexOf(input)] ?? zerosLike(input));
     recordNode({
-      inputs,
+      inputs: [x, weight, bias].filter((_, i) => differentiated[i]) as Tensor[],
       outputs: [sums.loss],
-      save,
+      save: [dx, dweight, dbias].filter((gradient) => gradient !== undefined),
       backward: ([dy], saved) => saved.map((gradient) => scaleGradient(gradient, dy!)),
     });
   }
   return sums;
 }
 
+const eachOf = <R extends ChunkLosses>(losses: R, f: (value: Tensor, name: string) => Tensor) =>
+  Object.fromEntries(Object.entries(losses).map(([name, value]) => [name, f(value, name)])) as R;
+
+const sumsOf = <R extends ChunkLosses>(sums: R | undefined, more: R) =>
+  sums ? eachOf(more, (value, name) => added(sums[name]!, value)) : more;
+
 function added(a: Tensor, b: Tensor): Tensor {
   const sum = add(a, b);
   a.dispose();
   b.dispose();
   return sum;
-}
-
-function sumsOf(sums: Readonly<Record<string, Tensor>> | undefined, more: Readonly<Record<string, Tensor>>) {
-  if (!sums) return { ...more };
-  return Object.fromEntries(Object.entries(more).map(([name, value]) => [name, added(sums[name]!, value)]));
 }

@@ -1,8 +1,6 @@
 import {
   add,
-  cast,
   div,
-  maximum,
   mul,
   notEqual,
   pad,
@@ -12,7 +10,6 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  where,
 } from '@tensorflow/tfjs-core';
 import { flag, integer, number, tensor } from '../../checks/config_schema.js';
 import { fail } from '../../checks/errors.js';
@@ -21,7 +18,8 @@ import { runKernel } from '../../engine/run_kernel.js';
 import { LogitsDivergence, type LogitsDivergenceAttrs } from '../../kernels/contracts/logits_divergence.js';
 import { crossEntropy } from '../../ops/cross_entropy.js';
 import { checkRange } from '../../ops/shared/label_range.js';
-import { logitsOf, sumOverChunks } from './chunked_logits.js';
+import { type ChunkLosses, logitsOf, sumOverChunks } from './chunked_logits.js';
+import { numberOfCounted, overTemperature, sumOfCounted } from './functions.js';
 import type { Layout } from './head.js';
 
 /** What a soft loss is computed from: some tokens' logits. */
@@ -91,7 +89,7 @@ export type DistillationReturn<P extends boolean> = [P] extends [true]
     : Scalar | DistillationResult;
 
 /** What a call of a loss of distillation comes with. */
-export interface DistillationCall {
+export interface DistillationCall<P extends boolean> {
   readonly op: string;
   readonly tensors: Readonly<
     Record<'studentInput' | 'studentWeight' | 'teacherInput' | 'teacherWeight', Tensor> &
@@ -104,9 +102,9 @@ export interface DistillationCall {
     readonly temperature: number;
     readonly weightHardLoss: number;
     readonly weightSoftLoss: number;
-    readonly computeHardLoss: boolean;
+    readonly returnSoftHardLoss: P;
   };
-  readonly sizes: { readonly V: number; readonly W: number };
+  readonly sizes: { readonly H: number; readonly V: number; readonly W: number };
 }
 
 /**
@@ -114,23 +112,25 @@ export interface DistillationCall {
  *
  * @param softLossOf The loss by the teacher: of each token, [n], of which those that are ignored don't count; or the sum, a scalar.
  */
-export function distillation(
-  { op, tensors, config, sizes }: DistillationCall,
+export function distillation<P extends boolean>(
+  { op, tensors, config, sizes }: DistillationCall<P>,
   softLossOf: (logits: DistillationLogits) => Tensor,
-): DistillationResult {
+): DistillationReturn<P> {
   const { studentInput, studentWeight, teacherInput, teacherWeight, labels } = tensors;
-  const { transposeWeight, ignoreIndex, temperature, weightHardLoss, weightSoftLoss } = config;
+  const { transposeWeight, ignoreIndex, temperature, weightHardLoss, weightSoftLoss, returnSoftHardLoss } = config;
   const missing = sizes.W - sizes.V;
   if (missing < 0) {
     fail(op, 'teacherWeight', `of at least as many classes as studentWeight, ${sizes.V}`, teacherWeight);
   }
   if (labels) checkRange(op, 'labels', labels, sizes.V, ignoreIndex);
+  const returned = (losses: ChunkLosses) => (returnSoftHardLoss ? losses : losses.loss) as DistillationReturn<P>;
+  const tokens = studentInput.size / sizes.H;
+  if (tokens === 0) return returned({ loss: scalar(0), softLoss: scalar(0), hardLoss: scalar(0) });
+
   const student = { x: studentInput, weight: studentWeight, bias: tensors.studentBias };
   const teacher = { x: teacherInput, weight: teacherWeight, bias: tensors.teacherBias };
   const counts = labels && notEqual(labels, ignoreIndex);
-  const tokens = studentInput.size / studentInput.shape[studentInput.rank - 1]!;
-  const total = counts ? maximum(sum(cast(counts, 'float32')), 1) : scalar(Math.max(tokens, 1));
-  const tempered = (logits: Tensor) => (temperature === 1 ? logits : div(logits, temperature)) as Tensor2D;
+  const total = numberOfCounted(counts, tokens);
   const padded = (logits: Tensor2D) =>
     missing === 0
       ? logits
@@ -139,46 +139,32 @@ export function distillation(
           [0, missing],
         ]);
 
-  const empty = { loss: scalar(0), softLoss: scalar(0), hardLoss: scalar(0) };
-  if (tokens === 0) return empty;
-  return sumOverChunks(
+  const sums = sumOverChunks(
     student,
     { transposeWeight, chunkSize: config.chunkSize, columns: sizes.W },
     (chunk) => ({
-      teacherLogits: tempered(logitsOf(teacher, chunk, transposeWeight)),
+      teacherLogits: overTemperature(logitsOf(teacher, chunk, transposeWeight), temperature),
       labels: labels && (chunk.of(labels) as Tensor1D),
       isCounted: counts && chunk.of(counts),
     }),
-    (logits, { teacherLogits, labels, isCounted }): DistillationResult => {
-      const studentLogits = padded(tempered(logits));
+    (logits, { teacherLogits, labels, isCounted }): ChunkLosses => {
+      const studentLogits = padded(overTemperature(logits, temperature));
       const soft = checkedSoftLoss(op, softLossOf({ studentLogits, teacherLogits, labels: labels! }), logits.shape[0]);
-      const perRow = soft.rank === 1 && isCounted ? where(isCounted, soft, scalar(0)) : soft;
-      const softLoss = div(sum(perRow), total);
-      if (!labels || !config.computeHardLoss)
-        return { loss: mul(softLoss, weightSoftLoss), softLoss, hardLoss: scalar(0) };
+      const softLoss = div(soft.rank === 1 ? sumOfCounted(soft, isCounted) : sum(soft), total);
+      const softPart: Scalar = mul(softLoss, weightSoftLoss);
+      if (!labels || (weightHardLoss === 0 && !returnSoftHardLoss)) return { loss: softPart };
       const hardLoss = div(crossEntropy(logits, labels, { ignoreIndex, reduction: 'sum' }), total);
-      return { loss: add(mul(hardLoss, weightHardLoss), mul(softLoss, weightSoftLoss)), softLoss, hardLoss };
+      const loss: Scalar = add(mul(hardLoss, weightHardLoss), softPart);
+      return returnSoftHardLoss ? { loss, softLoss, hardLoss } : { loss };
     },
   );
+  return returned(sums);
 }
 
 function checkedSoftLoss(op: string, loss: Tensor, rows: number): Tensor {
   const isLoss = loss?.dtype === 'float32' && (loss.rank === 0 || (loss.rank === 1 && loss.size === rows));
   if (!isLoss) fail(op, 'what lossOf returns', `a float32 scalar, or one for each of the ${rows} tokens`, loss);
   return loss;
-}
-
-/** The same with `returnSoftHardLoss`, for an op to return. */
-export function distillationReturn(
-  call: Omit<DistillationCall, 'config'> & {
-    readonly config: Omit<DistillationCall['config'], 'computeHardLoss'> & { readonly returnSoftHardLoss: boolean };
-  },
-  softLossOf: (logits: DistillationLogits) => Tensor,
-): Scalar | DistillationResult {
-  const { returnSoftHardLoss, weightHardLoss } = call.config;
-  const config = { ...call.config, computeHardLoss: returnSoftHardLoss || weightHardLoss !== 0 };
-  const result = distillation({ ...call, config }, softLossOf);
-  return returnSoftHardLoss ? result : result.loss;
 }
 
 /** How far rows of logits are apart, [n]; the divergence that `kind` names. */

@@ -13,10 +13,12 @@ import {
   mul,
   neg,
   notEqual,
+  scalar,
   sigmoid,
   sub,
   sum,
   type Tensor,
+  type Tensor2D,
   where,
 } from '@tensorflow/tfjs-core';
 import { runDiscarding } from '../../engine/discarding_tape.js';
@@ -55,6 +57,17 @@ export const mean = (values: Tensor): Tensor => div(sum(values), Math.max(1, val
 
 /** 1 where a label counts, and 0 where it is ignored. */
 export const countsOf = (labels: Tensor, ignoreIndex: number): Tensor => cast(notEqual(labels, ignoreIndex), 'float32');
+
+/** How many of `tokens` tokens count, a scalar of at least 1. All do without `isCounted`. */
+export const numberOfCounted = (isCounted: Tensor | undefined, tokens: number): Tensor =>
+  isCounted ? maximum(sum(cast(isCounted, 'float32')), 1) : scalar(tokens);
+
+/** The sum of what tokens have, [n], over those that count; over all without `isCounted`. */
+export const sumOfCounted = (values: Tensor, isCounted: Tensor | undefined): Tensor =>
+  sum(isCounted ? where(isCounted, values, scalar(0)) : values);
+
+export const overTemperature = (logits: Tensor2D, temperature: number): Tensor2D =>
+  temperature === 1 ? logits : div(logits, temperature);
 
 /** a / b, and 0 where b, a number of tokens, is 0. */
 export const perToken = (a: Tensor, b: Tensor): Tensor => div(a, maximum(b, 1));

@@ -1,4 +1,4 @@
-import { add, mul, scalar, sum, type Tensor } from '@tensorflow/tfjs-core';
+import { add, mul, neg, scalar, sub, sum, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { integer } from '../../checks/config_schema.js';
 import type { Signature } from '../../checks/signature.js';
 import { runDiscarding } from '../../engine/discarding_tape.js';
@@ -6,6 +6,7 @@ import { runKernel } from '../../engine/run_kernel.js';
 import { FusedLinearScaledCrossEntropy } from '../../kernels/contracts/fused_linear_scaled_cross_entropy.js';
 import { BiasGrad } from '../../kernels/contracts/linear.js';
 import { chunkedLinearOptions } from '../../ops/shared/chunked_linear.js';
+import { countsOf, perToken } from './functions.js';
 
 /** The linear layer that a model ends with, and what goes into it. */
 export interface Head {
@@ -44,8 +45,8 @@ export function forBothLayouts<S extends Pick<Signature<never, never>, 'op'>>(ma
     config?.transposeWeight === true ? transposed : plain;
 }
 
-/** The log-probability of each token's label, [B, T], and the entropy of its distribution if asked for; 0 where it is ignored. */
-export function tokenLogps(
+/** −log π of each token's label, [B, T], and the entropy of its distribution if asked for; 0 where it is ignored. */
+export function tokenNll(
   head: Head,
   labels: Tensor,
   { transposeWeight, chunkSize = 0, ignoreIndex, temperature = 1 }: HeadAttrs,
@@ -54,6 +55,30 @@ export function tokenLogps(
   const attrs = { transposeWeight, chunkSize, ignoreIndex, temperature, returnEntropy };
   const { nll, entropy } = runKernel(FusedLinearScaledCrossEntropy, { ...head, labels }, attrs);
   return { nll, entropy };
+}
+
+/**
+ * log π of sequences, [B]: sums over their tokens that count, or means with `averageLogProb`. Those of a reference are constants.
+ * The log-ratios are log π − log π_ref; log π without a reference.
+ */
+export function sequenceLogps(
+  head: Head,
+  reference: Head | undefined,
+  labels: Tensor,
+  config: HeadAttrs & { readonly averageLogProb: boolean },
+) {
+  const lengths: Tensor1D = sum(countsOf(labels, config.ignoreIndex), 1);
+  const ofSequences = (perTokenValues: Tensor) => {
+    const total = sum(perTokenValues, 1);
+    return (config.averageLogProb ? perToken(total, lengths) : total) as Tensor1D;
+  };
+  const { nll } = tokenNll(head, labels, config);
+  const refNll = reference && runDiscarding(() => tokenNll(reference, labels, config).nll).value;
+  const logps: Tensor1D = neg(ofSequences(nll));
+  const refLogps: Tensor1D | undefined = refNll && neg(ofSequences(refNll));
+  // Token by token, the two are alike and lose no digits.
+  const logRatios = refNll ? ofSequences(sub(refNll, nll)) : logps;
+  return { nll, lengths, logps, refLogps, logRatios };
 }
 
 /**

@@ -3,7 +3,7 @@ import { tensor } from '../../checks/config_schema.js';
 import { float32, int32 } from '../../checks/signature.js';
 import { runDiscarding } from '../../engine/discarding_tape.js';
 import { checkRange } from '../../ops/shared/label_range.js';
-import { type Head, type HeadAttrs, type Layout, tokenLogps } from './head.js';
+import { type Head, type HeadAttrs, type Layout, tokenNll } from './head.js';
 import { referenceHead, referenceOptions } from './reference.js';
 
 /** What a loss of a policy is computed from. */
@@ -61,6 +61,8 @@ interface Completions {
   readonly advantages: Tensor;
 }
 
+type GivenLogps = { readonly [K in keyof typeof givenLogpsOptions]: Tensor | undefined };
+
 /**
  * A loss of a policy.
  *
@@ -70,21 +72,27 @@ export function policy<R extends { loss: Tensor }>(
   { op, tensors, config, sizes }: PolicyCall,
   lossOf: (logps: PolicyLogps) => R,
 ): R {
-  const { x, weight, bias, selectedTokenIds, attentionMask, advantages } = tensors;
-  const { refPerTokenLogps, oldPerTokenLogps } = tensors;
+  const { x, weight, bias, selectedTokenIds, refPerTokenLogps } = tensors;
   const reference = referenceHead(op, tensors, { refPerTokenLogps });
   checkCompletions(op, tensors, sizes.V, config.ignoreIndex);
-  const { nll, entropy } = tokenLogps({ x, weight, bias }, selectedTokenIds, config, config.computeEntropy);
-  const refLogps = reference && runDiscarding(() => neg(tokenLogps(reference, selectedTokenIds, config).nll)).value;
-  return lossOf({
-    perTokenLogps: neg(nll) as Tensor2D,
-    refPerTokenLogps: (refLogps ?? refPerTokenLogps) as Tensor2D | undefined,
-    oldPerTokenLogps: oldPerTokenLogps as Tensor2D | undefined,
-    entropies: entropy as Tensor2D | undefined,
-    mask: cast(attentionMask, 'float32') as Tensor2D,
-    advantages: advantages as Tensor1D,
-  });
+  const { nll, entropy } = tokenNll({ x, weight, bias }, selectedTokenIds, config, config.computeEntropy);
+  const refLogps = reference && runDiscarding(() => neg(tokenNll(reference, selectedTokenIds, config).nll)).value;
+  return lossOf(policyLogps(nll, { ...tensors, refPerTokenLogps: refLogps ?? refPerTokenLogps }, entropy));
 }
+
+/** What a loss of a policy is computed from, by −log π of each token. */
+export const policyLogps = (
+  nll: Tensor,
+  { attentionMask, advantages, refPerTokenLogps, oldPerTokenLogps }: Completions & GivenLogps,
+  entropies?: Tensor,
+): PolicyLogps => ({
+  perTokenLogps: neg(nll as Tensor2D),
+  refPerTokenLogps: refPerTokenLogps as Tensor2D | undefined,
+  oldPerTokenLogps: oldPerTokenLogps as Tensor2D | undefined,
+  entropies: entropies as Tensor2D | undefined,
+  mask: cast(attentionMask as Tensor2D, 'float32'),
+  advantages: advantages as Tensor1D,
+});
 
 /** @throws If there is a token that does not exist, or a mask of something else than 0 and 1, as far as JavaScript knows. */
 export function checkCompletions(

@@ -1,23 +1,10 @@
-import {
-  add,
-  div,
-  mul,
-  neg,
-  type Scalar,
-  scalar,
-  slice,
-  sub,
-  sum,
-  type Tensor,
-  type Tensor1D,
-} from '@tensorflow/tfjs-core';
+import { add, div, mul, type Scalar, scalar, slice, sub, sum, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { flag, number, tensor } from '../../checks/config_schema.js';
 import { fail } from '../../checks/errors.js';
 import { float32, int32 } from '../../checks/signature.js';
-import { runDiscarding } from '../../engine/discarding_tape.js';
 import { checkRange } from '../../ops/shared/label_range.js';
 import { countsOf, perToken } from './functions.js';
-import { type Head, type HeadAttrs, headOptions, type Layout, logitSums, tokenLogps } from './head.js';
+import { type Head, type HeadAttrs, headOptions, type Layout, logitSums, sequenceLogps, tokenNll } from './head.js';
 import { referenceHead, referenceOptions } from './reference.js';
 
 /** What a loss of preferences is computed from: log-probabilities of the sequences of each pair, all `[B]`. */
@@ -121,7 +108,7 @@ export function preference<R extends { loss: Tensor }>(
   lossOf: (logps: PreferenceLogps) => R,
 ): PreferenceResult & R {
   const { x, weight, bias, labels, nllLabels, refChosenLogps, refRejectedLogps } = tensors;
-  const { ignoreIndex, averageLogProb, transposeWeight } = config;
+  const { ignoreIndex, transposeWeight } = config;
   const [rows, length] = labels.shape as [number, number];
   if (rows % 2 === 1) fail(op, 'x', 'of an even number of rows, the chosen sequences and then the rejected ones', x);
   const pairs = rows / 2;
@@ -134,23 +121,12 @@ export function preference<R extends { loss: Tensor }>(
   checkRange(op, 'labels', labels, sizes.V, ignoreIndex);
   if (nllLabels) checkRange(op, 'nllLabels', nllLabels, sizes.V, ignoreIndex);
 
-  const chosenOf = (values: Tensor) => slice(values, 0, pairs) as Tensor1D;
-  const rejectedOf = (values: Tensor) => slice(values, pairs, pairs) as Tensor1D;
-  const lengths = sum(countsOf(labels, ignoreIndex), 1);
-  const ofSequences = (perTokenValues: Tensor) => {
-    const total = sum(perTokenValues, 1);
-    return averageLogProb ? perToken(total, lengths) : total;
-  };
-
+  const chosenOf = (values: Tensor1D) => slice(values, 0, pairs);
+  const rejectedOf = (values: Tensor1D) => slice(values, pairs, pairs);
   const head = { x, weight, bias };
-  const { nll } = tokenLogps(head, labels, config);
-  const refNll = reference && runDiscarding(() => tokenLogps(reference, labels, config).nll).value;
-  const logps = neg(ofSequences(nll));
-  const refLogps = refNll && neg(ofSequences(refNll));
-  // Token by token, the two are alike and lose no digits.
-  const logRatios = refNll ? ofSequences(sub(refNll, nll)) : logps;
+  const { nll, lengths, logps, refLogps, logRatios } = sequenceLogps(head, reference, labels, config);
   const [chosenLogps, rejectedLogps] = [chosenOf(logps), rejectedOf(logps)];
-  const over = (ratios: Tensor1D, given: Tensor | undefined) => (given ? (sub(ratios, given) as Tensor1D) : ratios);
+  const over = (ratios: Tensor1D, given: Tensor | undefined) => (given ? sub<Tensor1D>(ratios, given) : ratios);
   const result = lossOf({
     chosenLogps,
     rejectedLogps,
@@ -179,7 +155,7 @@ export function preference<R extends { loss: Tensor }>(
   function chosenNll(): Tensor {
     if (!nllLabels) return perToken(sum(slice(nll, 0, pairs)), sum(chosenOf(lengths)));
     const labelsOfChosen = slice(nllLabels, 0, pairs);
-    const chosen = tokenLogps({ ...head, x: slice(x, 0, pairs) }, labelsOfChosen, config).nll;
+    const chosen = tokenNll({ ...head, x: slice(x, 0, pairs) }, labelsOfChosen, config).nll;
     return perToken(sum(chosen), sum(countsOf(labelsOfChosen, ignoreIndex)));
   }
 }

@@ -1,21 +1,8 @@
-import {
-  cast,
-  equal,
-  mul,
-  neg,
-  reshape,
-  type Scalar,
-  sub,
-  sum,
-  type Tensor,
-  type Tensor1D,
-} from '@tensorflow/tfjs-core';
+import { cast, equal, mul, reshape, type Scalar, sub, sum, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import { flag, tensor } from '../../checks/config_schema.js';
 import { float32, int32 } from '../../checks/signature.js';
-import { runDiscarding } from '../../engine/discarding_tape.js';
 import { checkRange } from '../../ops/shared/label_range.js';
-import { countsOf, perToken } from './functions.js';
-import { type Head, type HeadAttrs, headOptions, type Layout, logitSums, tokenLogps } from './head.js';
+import { type Head, type HeadAttrs, headOptions, type Layout, logitSums, sequenceLogps } from './head.js';
 import { referenceHead, referenceOptions } from './reference.js';
 
 /** What a loss of judged sequences is computed from, all `[B]`. */
@@ -89,28 +76,22 @@ export function unpairedPreference<R extends { loss: Tensor }>(
   lossOf: (logps: UnpairedPreferenceLogps) => R,
 ): UnpairedPreferenceResult & R {
   const { x, weight, bias, labels, preferenceLabels, refLogps: given } = tensors;
-  const { ignoreIndex, averageLogProb, transposeWeight } = config;
   const reference = referenceHead(op, tensors, { refLogps: given });
-  checkRange(op, 'labels', labels, sizes.V, ignoreIndex);
+  checkRange(op, 'labels', labels, sizes.V, config.ignoreIndex);
   checkRange(op, 'preferenceLabels', preferenceLabels, 2);
 
-  const lengths = sum(countsOf(labels, ignoreIndex), 1) as Tensor1D;
-  const ofSequences = (perTokenValues: Tensor) => {
-    const total = sum(perTokenValues, 1);
-    return (averageLogProb ? perToken(total, lengths) : total) as Tensor1D;
-  };
-
   const head = { x, weight, bias };
-  const { nll } = tokenLogps(head, labels, config);
-  const refNll = reference && runDiscarding(() => tokenLogps(reference, labels, config).nll).value;
-  const logps = neg(ofSequences(nll)) as Tensor1D;
-  const refLogps = refNll ? (neg(ofSequences(refNll)) as Tensor1D) : (given as Tensor1D | undefined);
-  // Token by token, the two are alike and lose no digits.
-  const logRatios = refNll ? ofSequences(sub(refNll, nll)) : given ? (sub(logps, given) as Tensor1D) : logps;
+  const { lengths, logps, refLogps, logRatios } = sequenceLogps(head, reference, labels, config);
   const isChosen = cast(equal(preferenceLabels, 1), 'float32') as Tensor1D;
-  const result = lossOf({ logps, refLogps, logRatios, isChosen, lengths });
+  const result = lossOf({
+    logps,
+    refLogps: refLogps ?? (given as Tensor1D | undefined),
+    logRatios: given ? sub(logRatios, given) : logRatios,
+    isChosen,
+    lengths,
+  });
   const [chosenLogpsSum, rejectedLogpsSum] = sumsOfBoth(logps, isChosen);
-  const logitSum = logitSums(head, transposeWeight);
+  const logitSum = logitSums(head, config.transposeWeight);
   /** Of the sequences for which `counts`, [B], is 1. */
   const logitsSum = (counts: Tensor) =>
     logitSum(mul(x, reshape(counts, [-1, 1, 1])), mul(sum(counts), labels.shape[1]!));
