@@ -45,6 +45,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     batchNumber = 0;
     /** Bytes that the commands of the batch read and write. */
     batchBytes = 0;
+    mostBatchBytes = BATCH_BYTES;
     /** Of the pass that is open. */
     lastPipeline: GPUComputePipeline | null = null;
     /** Whether commands wait until they are submitted by name. */
@@ -233,7 +234,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     isBatchFull(): boolean {
-      return (this.batchBytes >= BATCH_BYTES || this.dispatchCountInPass >= BATCH_COMMANDS) && !this.holdsCommands;
+      return (this.batchBytes >= this.mostBatchBytes || this.dispatchCountInPass >= BATCH_COMMANDS) && !this.holdsCommands;
     }
 
     newPass(): GPUComputePassEncoder {
