@@ -3,7 +3,7 @@ import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-cor
 import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
 import { registerGradientOf } from './engine/gradient.js';
 import { registerStockGradients } from './engine/stock_gradients.js';
-import { watchGradients } from './engine/tape.js';
+import { replaceGradients } from './engine/tape.js';
 import * as gradients from './gradients/all.js';
 import * as composed from './kernels/composed/all.js';
 import { RmsNorm } from './kernels/contracts/rms_norm.js';
@@ -13,7 +13,7 @@ import { AdamWOptimizer } from './optimizers/adam_w.js';
 // The ES and the CommonJS build may both be loaded, over one tfjs; kernels and classes are then the first one's.
 const isFirst = !getGradient(RmsNorm.name);
 
-watchGradients();
+replaceGradients();
 for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
 for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
 registerStockGradients();

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { DeviceBackend, MemoryMeter } from '../../src/backend/device_backend.js';
 import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
 

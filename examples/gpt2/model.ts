@@ -47,7 +47,8 @@ export function createGpt2(
       : tf.slice(table, [0, 0], [inputIds.shape[1], n_embd]);
     let x = tf.add(liger.embedding(parameter('wte.weight'), inputIds), positions) as tf.Tensor3D;
     for (let i = 0; i < n_layer; i++) {
-      const run = (input: tf.Tensor3D) => block(input, `h.${i}`, packing?.segmentIds);
+      // In a tidy, so that what nothing saves for the backward pass is given back at once.
+      const run = (input: tf.Tensor3D) => tf.tidy(() => block(input, `h.${i}`, packing?.segmentIds));
       x = recomputesBlocks ? liger.checkpoint(run, x) : run(x);
     }
     return layerNorm(x, 'ln_f');

@@ -1,5 +1,6 @@
 /** The tape of tfjs's engine: whether it records, and what it will be asked for. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
+import { gradientsOf } from './backward_pass.js';
 
 /** Whether the tape records the kernel that would run now. */
 export function isRecording(): boolean {
@@ -14,18 +15,18 @@ let depth = 0;
 let seen = 0;
 
 /**
- * Has the engine's `gradients`, which tf.grad, tf.variableGrads and their kind call, note for which tensors gradients are
- * computed. A kernel that computes gradients ahead of the backward pass can then leave out those of a frozen weight.
+ * Has the engine's `gradients`, which tf.grad, tf.variableGrads and their kind call, be ours: it holds less memory, and notes for
+ * which tensors gradients are computed. A kernel that computes gradients ahead of the backward pass can then leave out those of a
+ * frozen weight.
  */
-export function watchGradients(): void {
+export function replaceGradients(): void {
   const target = engine();
-  const { gradients } = target;
   target.gradients = (f, xs, dy, allowNoGradients) => {
     depth++;
     try {
       seen = 0;
       for (const { id } of xs) differentiated.add(id);
-      return gradients.call(target, f, xs, dy as Tensor, allowNoGradients) as ReturnType<typeof gradients<never>>;
+      return gradientsOf(f, xs, dy, allowNoGradients ?? false) as never;
     } catch (error) {
       disposeSaved();
       throw error;

@@ -21,8 +21,8 @@ import {
   strings,
 } from '../checks/config_schema.js';
 import { fail } from '../checks/errors.js';
-import { beforeReplay } from '../engine/replay.js';
 import { variableNamed } from '../engine/registered.js';
+import { beforeReplay } from '../engine/replay.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { AdamW, AdamWStep, SquaredNorms } from '../kernels/contracts/adam_w.js';
 

@@ -3,8 +3,8 @@ import { type ConfigOf, defaultsOf, integer, resolveConfig } from '../checks/con
 import { fail } from '../checks/errors.js';
 import { runDiscarding } from '../engine/discarding_tape.js';
 import { gradientsThrough, recordNode } from '../engine/recorded_node.js';
-import { living } from './checkpoint.js';
 import { newSeed } from '../engine/replay.js';
+import { living } from './checkpoint.js';
 import { withRandom } from './repeatable_random.js';
 
 const name = 'tiledMlp';

@@ -40,11 +40,11 @@ async function trainOver(lengths: number[], makeOptimizer: () => tf.Optimizer, i
     const classes = tf.tidy(() => tf.mod(labels, tf.scalar(5, 'int32')));
     const loss = step(x, classes);
     losses.push((await loss.data())[0]!);
-    tf.dispose([x, labels, classes, isCaptured ? [] : loss]);
+    tf.dispose([x, labels, classes, loss]);
   }
   const { gamma, weight } = trainer.variables;
   const values = [await gamma.array(), await weight.array()];
-  if ('dispose' in step) step.dispose();
+  if (isCaptured) (step as ReturnType<typeof capture>).dispose();
   trainer.dispose();
   return { losses, values };
 }

@@ -231,11 +231,7 @@ function gradients(
   gpu.release(dqParts);
 }
 
-function biasGrad(
-  gpu: Gpu,
-  { spec, tile, shape, tensors, uniforms }: BackwardCall,
-  bias: TensorInfo,
-): TensorInfo {
+function biasGrad(gpu: Gpu, { spec, tile, shape, tensors, uniforms }: BackwardCall, bias: TensorInfo): TensorInfo {
   const dbias = gpu.output(bias.shape);
   if (util.sizeFromShape(bias.shape) === 0) return dbias;
   const [biasBatches, biasHeads, rows, columns] = bias.shape as [number, number, number, number];
