@@ -204,6 +204,11 @@ export class BufferPool {
     pooled.home.add(pooled);
   }
 
+  /** Has a buffer of an arena belong to all once it is free. */
+  leaveArena(pooled: PooledBuffer): void {
+    pooled.home = this.main;
+  }
+
   /** Gives the buffers of an arena back to all. */
   dissolve(arena: FreeBuffers): void {
     for (const pooled of arena.takeAll()) this.main.add(pooled);

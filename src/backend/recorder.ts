@@ -12,6 +12,7 @@ export function recorderOf(backend: object): Recorder | null {
 /** Makes recordings that share memory: one of them runs at a time. */
 export class Recorder {
   private readonly arena = new FreeBuffers();
+  private readonly live = new Set<Recording>();
 
   constructor(private readonly backend: LigerWebGPUBackend) {}
 
@@ -25,7 +26,7 @@ export class Recorder {
   }
 
   begin(): Recording {
-    return new Recording(this.backend, this.arena);
+    return new Recording(this.backend, this.arena, this.live);
   }
 
   /** All variables, with their data. */

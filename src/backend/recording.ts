@@ -18,6 +18,7 @@ interface Recorded {
     release(pooled: PooledBuffer): void;
     reclaim(pooled: PooledBuffer): void;
     acquireExclusive(bytes: number, usage: number): PooledBuffer;
+    leaveArena(pooled: PooledBuffer): void;
     bindingOf(pooled: PooledBuffer, bytes: number): Binding;
   };
   recording: Recording | null;
@@ -59,6 +60,8 @@ export class Recording {
   constructor(
     private readonly backend: Recorded,
     private readonly arena: FreeBuffers,
+    /** The recordings that may be run again, which write into the arena's buffers. */
+    private readonly live: Set<Recording>,
   ) {}
 
   /** Records what `body` does. */
@@ -145,6 +148,7 @@ export class Recording {
       this.separate(data, data.shape.reduce((size, length) => size * length, 1) * 4, false);
     }
     this.made.clear();
+    if (left === 0 && !this.problem) this.live.add(this);
     return left;
   }
 
@@ -181,6 +185,11 @@ export class Recording {
     const { pool } = backend;
     const source = pool.of(data.resource as GPUBuffer);
     if (!source || bytes === 0) return;
+    if (this.live.size === 0) {
+      pool.leaveArena(source);
+      if (isWritten) this.pin(source);
+      return;
+    }
     const target = pool.acquireExclusive(bytes, source.usage);
     backend.copyBinding(pool.bindingOf(source, bytes), pool.bindingOf(target, bytes));
     pool.release(source);
@@ -215,6 +224,7 @@ export class Recording {
   }
 
   dispose(): void {
+    this.live.delete(this);
     for (const pooled of this.pinned) this.backend.pool.unpin(pooled);
     this.pinned.clear();
     this.used.clear();
