@@ -9,7 +9,8 @@ const only = (name, from, allowed) => ({
 });
 
 const contracts = 'kernels/contracts/';
-const seam = 'backend/(device_backend|tfjs_webgpu_backend)\\.ts';
+const seam = 'backend/(bind_groups|device_backend|lost_error|tfjs_webgpu_backend|uniforms)\\.ts';
+const numbersMap = 'backend/numbers_map\\.ts';
 
 module.exports = {
   forbidden: [
@@ -22,6 +23,7 @@ module.exports = {
     only('contracts-stand-alone', contracts, [contracts]),
     only('checks-stand-alone', 'checks/', ['checks/']),
     only('backend', 'backend/', ['backend/', 'checks/', 'engine/registered\\.ts']),
+    only('capture', 'capture/', ['capture/', 'backend/(recorder|recording)\\.ts', 'checks/', 'engine/']),
     only('engine', 'engine/', ['engine/', contracts, seam]),
     only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
     only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),
@@ -31,8 +33,8 @@ module.exports = {
       'kernels/webgpu/wgsl/',
       'kernels/webgpu/runtime/program\\.ts',
     ]),
-    only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam]),
-    only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts]),
+    only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam, numbersMap]),
+    only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts, numbersMap]),
     only('webgpu-attention', 'kernels/webgpu/attention/', ['kernels/webgpu/(attention|runtime|wgsl)/', contracts]),
     only('webgpu-multi-token-attention', 'kernels/webgpu/multi_token_attention/', [
       'kernels/webgpu/(multi_token_attention|runtime|wgsl)/',
@@ -46,7 +48,11 @@ module.exports = {
       'kernels/webgpu/(mhc_coeffs|shared|runtime|wgsl)/',
       contracts,
     ]),
-    only('webgpu-shared', 'kernels/webgpu/shared/', ['kernels/webgpu/(shared|matmul|runtime|wgsl)/', contracts]),
+    only('webgpu-shared', 'kernels/webgpu/shared/', [
+      'kernels/webgpu/(shared|matmul|runtime|wgsl)/',
+      contracts,
+      numbersMap,
+    ]),
     // An op's kernels are made of what is shared, and of no other op's.
     only('webgpu-kernels', 'kernels/webgpu/(?!all\\.ts)[^/]+\\.ts', [
       'kernels/webgpu/(shared|matmul|attention|fused_moe|mhc_coeffs|multi_token_attention|runtime|wgsl)/',
@@ -73,6 +79,7 @@ module.exports = {
       'batches/',
       'register\\.ts',
       'backend/register_webgpu_backend\\.ts',
+      'capture/capture\\.ts',
       'losses/',
       'ops/',
       'optimizers/train\\.ts',

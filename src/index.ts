@@ -1,6 +1,7 @@
 import './register.js';
 
 export {
+  type MemoryUse,
   type RegisterWebGPUBackendOptions,
   registerWebGPUBackend,
   type WebGPUBackend,

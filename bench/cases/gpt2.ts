@@ -37,9 +37,30 @@ function training(
   };
 }
 
-function trainingOfOurs(model: LanguageModel, config: Gpt2Config, size: number[]): Subject {
-  const optimizer = liger.train.adamW({ learningRate: LEARNING_RATE, weightDecay: 0.1, clipNorm: 1 });
-  return training(model, config, size, optimizer, (gradients) => gradients);
+const adamW = () => liger.train.adamW({ learningRate: LEARNING_RATE, weightDecay: 0.1, clipNorm: 1 });
+
+const trainingOfOurs = (model: LanguageModel, config: Gpt2Config, size: number[]): Subject =>
+  training(model, config, size, adamW(), (gradients) => gradients);
+
+/** The same step, recorded once and replayed. */
+function capturedTraining(model: LanguageModel, { vocab_size }: Gpt2Config, [batch, length]: number[]): Subject {
+  const optimizer = adamW();
+  const variables = Object.values(model.variables);
+  const step = liger.capture((inputIds: tf.Tensor2D, labels: tf.Tensor2D) => {
+    const { value, grads } = tf.variableGrads(() => model.loss(inputIds, labels), variables);
+    optimizer.applyGradients(grads);
+    return value;
+  });
+  const batches = [1, 2].map((seed) => indices([batch!, length!], vocab_size, seed) as tf.Tensor2D);
+  return {
+    call: () => [step(batches[0]!, batches[1]!).clone()],
+    dispose: () => {
+      step.dispose();
+      optimizer.dispose();
+      model.dispose();
+      tf.dispose(batches);
+    },
+  };
 }
 
 export function gpt2(quick: boolean): BenchCase[] {
@@ -55,6 +76,16 @@ export function gpt2(quick: boolean): BenchCase[] {
     totalMemory: true,
     ours: () => trainingOfOurs(createGpt2(config, 1, { recomputesBlocks: true }), config, [batch, length]),
   }));
+  const captured = sizes.map(
+    ([batch, length, target]): BenchCase => ({
+      op: 'gpt2',
+      shape: `${quick ? 'tiny' : '124M'}, batch ${batch}×${length}, captured`,
+      timed: 'step',
+      target,
+      totalMemory: true,
+      ours: () => capturedTraining(createGpt2(config, 1), config, [batch, length]),
+    }),
+  );
   const cases = sizes.map(([batch, length, target]): BenchCase => {
     const tokens = batch * length;
     const weights = 12 * n_layer * n_embd ** 2 + vocab_size * n_embd;
@@ -75,5 +106,5 @@ export function gpt2(quick: boolean): BenchCase[] {
         ),
     };
   });
-  return [...cases, ...recomputing];
+  return [...cases, ...captured, ...recomputing];
 }

@@ -75,6 +75,8 @@ export class FreeBuffers {
 const SMALL = 2 ** 20;
 /** The smallest buffer, in bytes. */
 const SMALLEST = 256;
+/** From here on, in bytes, it is likely that the device may not have the memory. */
+const LARGE = 64 * 2 ** 20;
 /** Unused buffers are kept while all together are at most this many times what tensors lately held at most. */
 const SLACK = 1.5;
 /** What is kept in any case, in bytes. */
@@ -106,7 +108,9 @@ export class BufferPool {
   numBytesAllocated = 0;
   numUsedBuffers = 0;
   numFreeBuffers = 0;
-  peakBytes = 0;
+  /** The most bytes that buffers took, and that tensors held, since `resetPeak`. */
+  peakAllocated = 0;
+  peakUsed = 0;
   private readonly main = new FreeBuffers();
   private readonly pooledOf = new WeakMap<GPUBuffer, PooledBuffer>();
   /** All that were not destroyed. */
@@ -164,6 +168,7 @@ export class BufferPool {
     this.numBytesUsed += pooled.size;
     const { recent } = this;
     if (this.numBytesUsed > recent.now) recent.now = this.numBytesUsed;
+    if (this.numBytesUsed > this.peakUsed) this.peakUsed = this.numBytesUsed;
     if (--recent.left === 0) {
       this.recent = { now: this.numBytesUsed, before: recent.now, left: WINDOW };
       this.shrink(this.wanted());
@@ -245,6 +250,8 @@ export class BufferPool {
   private make(size: number, usage: number, home: FreeBuffers): PooledBuffer {
     this.makeRoom(size);
     const { device } = this;
+    // Commands that wait would be lost with those that use a buffer which the device has no memory for.
+    if (size >= LARGE) this.order.submit();
     device.pushErrorScope('out-of-memory');
     const buffer = device.createBuffer({ size, usage });
     device.popErrorScope().then(
@@ -268,7 +275,7 @@ export class BufferPool {
     this.pooledOf.set(buffer, pooled);
     this.all.add(pooled);
     this.numBytesAllocated += size;
-    if (this.numBytesAllocated > this.peakBytes) this.peakBytes = this.numBytesAllocated;
+    if (this.numBytesAllocated > this.peakAllocated) this.peakAllocated = this.numBytesAllocated;
     return pooled;
   }
 
@@ -325,10 +332,10 @@ export class BufferPool {
     );
   }
 
-  /** Counts the most bytes from now on, without what is kept for reuse. */
+  /** Counts the most bytes from now on. */
   resetPeak(): void {
-    this.shrink(0);
-    this.peakBytes = this.numBytesAllocated;
+    this.peakAllocated = this.numBytesAllocated;
+    this.peakUsed = this.numBytesUsed;
   }
 
   /** For tfjs's own code. */

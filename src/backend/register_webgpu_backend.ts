@@ -51,6 +51,23 @@ const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-stor
 /** The backend, as far as its users need it. */
 export interface WebGPUBackend extends KernelBackend {
   readonly device: GPUDevice;
+  /**
+   * Bytes of buffers on the device. tf.memory() has them, too.
+   *
+   * @returns `numBytesInGPU` that tensors hold, `numBytesPooledInGPU` that are kept for reuse, `numBytesAllocatedInGPU` of both, and
+   *     `peakBytesInGPU`, the most that tensors held since the start, or since `resetPeakMemory()`.
+   */
+  memory(): MemoryUse;
+  resetPeakMemory(): void;
+}
+
+/** See {@link WebGPUBackend.memory}. */
+export interface MemoryUse {
+  unreliable: boolean;
+  numBytesInGPU: number;
+  numBytesPooledInGPU: number;
+  numBytesAllocatedInGPU: number;
+  peakBytesInGPU: number;
 }
 
 /**

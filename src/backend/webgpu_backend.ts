@@ -10,6 +10,7 @@ import { currentOp } from '../engine/registered.js';
 import { BindGroups } from './bind_groups.js';
 import { BufferPool, type PooledBuffer } from './buffer_pool.js';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
+import { lostError } from './lost_error.js';
 import type { Recording } from './recording.js';
 import {
   bytesPerElement,
@@ -65,6 +66,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     recording: Recording | null = null;
     /** What went wrong on the device since the last command, to be thrown by the next. */
     failure: Error | null = null;
+    lost: Error | null = null;
 
     constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, options: BackendOptions) {
       super(device, info);
@@ -74,6 +76,11 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       this.groups = new BindGroups(device);
       this.pipelineCache = pipelineCaches.get(device) ?? {};
       pipelineCaches.set(device, this.pipelineCache);
+      device.lost.then((info) => {
+        this.lost = lostError(info);
+        this.failure = this.lost;
+      });
+      device.addEventListener?.('uncapturederror', this.onUncapturedError);
       // Each submission of tfjs's would make a new set, and note every tensor of every dispatch in it.
       const owned = { add: () => {}, has: () => false };
       Object.defineProperty(this, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
@@ -361,10 +368,10 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       try {
         await staging.buffer.mapAsync(GPUMapMode.READ, 0, bytes);
       } catch (cause) {
-        throw (
-          this.failure ??
-          new Error('The tensor could not be read: the WebGPU device was lost, or the backend removed.', { cause })
-        );
+        // The loss may be told a moment later.
+        const moment = new Promise<undefined>((resolve) => setTimeout(resolve, 100));
+        const loss = await Promise.race([this.device.lost, moment]);
+        throw loss ? lostError(loss) : new Error('The tensor could not be read: its backend was removed.', { cause });
       }
       const values = util.convertBackendValuesAndArrayBuffer(
         staging.buffer.getMappedRange(0, bytes).slice(0),
@@ -425,8 +432,8 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
         numBytesInGPU: pool.numBytesUsed,
         numBytesAllocatedInGPU: pool.numBytesAllocated,
         numBytesPooledInGPU: pool.numBytesAllocated - pool.numBytesUsed,
-        peakBytesInGPU: pool.peakBytes,
-      } as ReturnType<WebGPUBackendInternals['memory']>;
+        peakBytesInGPU: pool.peakUsed,
+      };
     }
 
     meterMemory(): MemoryMeter {
@@ -436,22 +443,41 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
           return pool.numBytesAllocated;
         },
         get peak() {
-          return pool.peakBytes;
+          return pool.peakAllocated;
         },
-        resetPeak: () => pool.resetPeak(),
+        resetPeak: () => {
+          pool.shrink(0);
+          pool.resetPeak();
+        },
       };
+    }
+
+    resetPeakMemory(): void {
+      this.pool.resetPeak();
     }
 
     // Faults.
 
     onOutOfMemory(error: Error): void {
-      this.failure = error;
+      // What else is wrong follows from it.
+      this.failure = this.lost ?? error;
     }
+
+    /** Labels in the message say which program or op it is about. */
+    readonly onUncapturedError = (event: GPUUncapturedErrorEvent): void => {
+      event.preventDefault();
+      this.failure ??= new Error(`WebGPU: ${event.error.message}`);
+    };
 
     throwFailure(): never {
       const error = this.failure!;
-      this.failure = null;
+      this.failure = this.lost;
       throw error;
+    }
+
+    override dispose(): void {
+      this.device.removeEventListener?.('uncapturederror', this.onUncapturedError);
+      super.dispose();
     }
   };
 }

@@ -1,6 +1,7 @@
 import { env, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { BindGroups } from '../../../backend/bind_groups.js';
 import type { Binding, DeviceBackend } from '../../../backend/device_backend.js';
+import { lostError } from '../../../backend/lost_error.js';
 import { deviceBackendOf } from '../../../backend/tfjs_webgpu_backend.js';
 import { Uniforms } from '../../../backend/uniforms.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
@@ -199,11 +200,7 @@ export class Gpu implements DeviceTraits {
   }
 
   private checkAlive(): void {
-    if (!this.lost) return;
-    throw new Error(
-      `The WebGPU device was lost (${this.lost.reason}: ${this.lost.message}). Its tensors are gone: call ` +
-        'registerWebGPUBackend() and go on from saved weights.',
-    );
+    if (this.lost) throw lostError(this.lost);
   }
 }
 
