@@ -1,9 +1,11 @@
 import type { Program } from '../scripts/lib/arguments.mjs';
 import type { Backend } from '../scripts/lib/backends.mjs';
 
+export type BenchBackend = Backend | 'webgpu-stock' | 'webgpu-null';
+
 export interface BenchOptions {
   only?: string;
-  backend: Backend;
+  backend: BenchBackend;
   quick?: boolean;
   stock: 'true' | 'false';
   json: string;

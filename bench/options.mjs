@@ -2,12 +2,22 @@
 import { oneOf, positiveNumber, text } from '../scripts/lib/arguments.mjs';
 import { backends } from '../scripts/lib/backends.mjs';
 
+/**
+ * Beside those of the examples: tfjs's own WebGPU backend, for code that does not know of this library; and ours on a device that
+ * does nothing, which leaves what JavaScript and Dawn take.
+ */
+const benchBackends = [...backends, 'webgpu-stock', 'webgpu-null'];
+
 export const bench = {
   command: 'npm run bench --',
   about: 'Measures every op against the same from stock tfjs ops, and against what the device can do.',
   options: {
     only: { takes: text('names'), description: 'the ops to measure, with commas between them (default: all)' },
-    backend: { takes: oneOf(backends), default: 'webgpu', description: `what computes: ${backends.join(', ')}` },
+    backend: {
+      takes: oneOf(benchBackends),
+      default: 'webgpu',
+      description: `what computes: ${benchBackends.join(', ')}`,
+    },
     quick: { description: 'small shapes, for a software GPU' },
     stock: {
       takes: { ...oneOf(['true', 'false']), placeholder: 'boolean' },

@@ -34,7 +34,7 @@ async function setUp(backend) {
   await setUpPackages();
   if (backend === 'tensorflow') await setUpLibtensorflow();
   // For its SwiftShader, where there is no GPU; if there is neither, the measurement says so.
-  if (backend === 'webgpu' && !process.env.DAWN_NODE)
+  if (backend.startsWith('webgpu') && !process.env.DAWN_NODE)
     await setUpChromium().catch(({ message }) => console.log(message));
 }
 

@@ -1,11 +1,24 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Backend, useBackend } from '../../examples/support/choose_backend.js';
+import { useBackend } from '../../examples/support/choose_backend.js';
+import { installWebGpu } from '../../scripts/lib/dawn.mjs';
+import { registerWebGPUBackend } from '../../src/index.js';
+import type { BenchBackend } from '../options.mjs';
 import { type BenchDevice, HostBenchDevice, WebGPUBenchDevice } from './device.js';
 
 /** Makes `name` the current backend. */
-export async function openBackend(name: Backend): Promise<BenchDevice> {
-  await useBackend(name);
-  return name === 'webgpu'
+export async function openBackend(name: BenchBackend): Promise<BenchDevice> {
+  if (name === 'webgpu-stock') {
+    await installWebGpu();
+    await import('@tensorflow/tfjs-backend-webgpu');
+    await tf.setBackend('webgpu');
+    await tf.ready();
+  } else if (name === 'webgpu-null') {
+    await installWebGpu(['backend=null']);
+    await registerWebGPUBackend();
+  } else {
+    await useBackend(name);
+  }
+  return name.startsWith('webgpu')
     ? new WebGPUBenchDevice(tf.backend() as tf.KernelBackend)
     : new HostBenchDevice(`${name} on Node.js`);
 }

@@ -13,8 +13,6 @@ export interface RunOptions {
   maxBytes: number;
 }
 
-/** Dispatches that tfjs itself submits together. */
-
 /** Relative errors above this are no rounding: a wrong kernel is often a fast one. */
 const TOLERANCE = 1e-4;
 
