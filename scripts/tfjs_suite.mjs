@@ -120,6 +120,12 @@ async function runSpecs({ backend, only, known, verbose }) {
   const isChosen = ({ id }) => specs.get(id).name.includes(only);
   jasmine.env.configure({ specFilter: isChosen });
   const results = [];
+  /** What fails before or after specs, such as the backend's end. */
+  const addOutside = (suite, failures) => {
+    const group = withoutEnvironment(suite);
+    const reason = failures.map(({ message }) => message).join('\n');
+    if (reason) results.push({ name: `${group}: outside of specs`, group, seconds: 0, reason });
+  };
   const { log } = console;
   let start;
   jasmine.addReporter({
@@ -139,6 +145,8 @@ async function runSpecs({ backend, only, known, verbose }) {
       if (status === 'failed' && messages.length === 0) messages.push('It failed without a message.');
       results.push({ ...specs.get(id), seconds, reason: messages.join('\n') });
     },
+    suiteDone: ({ fullName, failedExpectations }) => addOutside(fullName, failedExpectations),
+    jasmineDone: ({ failedExpectations }) => addOutside('All specs', failedExpectations),
   });
   const printed = { ...console };
   if (!verbose) for (const method of ['log', 'info', 'warn', 'error']) console[method] = () => {};
