@@ -6,6 +6,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { ArgumentError, oneOf, readArguments, text } from './lib/arguments.mjs';
 import { root } from './lib/process.mjs';
@@ -111,7 +112,10 @@ async function runSpecs({ backend, only, known, verbose }) {
     deviceError ??= `WebGPU: ${event.error.message}`; // others follow from the first
   });
   // What a spec leaves to the device still belongs to it: errors, and reads that it does not wait for.
-  globalThis.afterEach(() => device.queue.onSubmittedWorkDone());
+  globalThis.afterEach(async () => {
+    await device.queue.onSubmittedWorkDone();
+    await setImmediate(); // Node.js reports rejections that nobody waits for after the promises that are settled
+  });
   // Reads that do not wait need an OffscreenCanvas on WebGPU, which Node.js lacks.
   exported.setTestEnvs([{ name: 'webgpu', backendName: 'webgpu', isDataSync: false }]);
   await exported.importSpecs();
