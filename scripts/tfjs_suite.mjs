@@ -72,17 +72,31 @@ async function importBundle(backend) {
   return import(pathToFileURL(outfile));
 }
 
-/** tfjs-core adds the name and the flags of its test environment to the names of groups. */
-const withoutEnvironment = (name) => name.replaceAll(' webgpu {}', '');
+/**
+ * What specs run in. tfjs's WebGPU backend leaves small tensors that are not on the device to the CPU's kernels, unless it
+ * is told not to: then every kernel runs on the device.
+ */
+const environments = [false, true].map((forward) => ({
+  name: 'webgpu',
+  backendName: 'webgpu',
+  flags: { WEBGPU_CPU_FORWARD: forward },
+  isDataSync: false, // reads that do not wait need an OffscreenCanvas on WebGPU, which Node.js lacks
+}));
+
+/** tfjs-core adds the name and the flags of the environment to the names of groups. */
+const shortened = (name) =>
+  name
+    .replaceAll(' webgpu {"WEBGPU_CPU_FORWARD":false}', '')
+    .replaceAll(' webgpu {"WEBGPU_CPU_FORWARD":true}', ' (WEBGPU_CPU_FORWARD)');
 
 /** Each spec's name by its id. A name that several specs have gets a number from the second on. */
 function namesOf(suite, group, names = new Map(), taken = new Set()) {
   for (const child of suite.children) {
-    const childGroup = group ?? withoutEnvironment(child.description);
+    const childGroup = group ?? shortened(child.description);
     if (child.children) {
       namesOf(child, childGroup, names, taken);
     } else {
-      const fullName = withoutEnvironment(child.getFullName());
+      const fullName = shortened(child.getFullName());
       let name = fullName;
       for (let i = 2; taken.has(name); i++) name = `${fullName} (${i})`;
       taken.add(name);
@@ -116,8 +130,7 @@ async function runSpecs({ backend, only, known, verbose }) {
     await device.queue.onSubmittedWorkDone();
     await setImmediate(); // Node.js reports rejections that nobody waits for after the promises that are settled
   });
-  // Reads that do not wait need an OffscreenCanvas on WebGPU, which Node.js lacks.
-  exported.setTestEnvs([{ name: 'webgpu', backendName: 'webgpu', isDataSync: false }]);
+  exported.setTestEnvs(environments);
   await exported.importSpecs();
 
   const specs = namesOf(jasmine.env.topSuite());
@@ -126,7 +139,7 @@ async function runSpecs({ backend, only, known, verbose }) {
   const results = [];
   /** What fails before or after specs, such as the backend's end. */
   const addOutside = (suite, failures) => {
-    const group = withoutEnvironment(suite);
+    const group = shortened(suite);
     const reason = failures.map(({ message }) => message).join('\n');
     if (reason) results.push({ name: `${group}: outside of specs`, group, seconds: 0, reason });
   };
