@@ -91,13 +91,13 @@ describe('npm scripts in a fresh clone', () => {
 
   const node = (script: string, ...args: string[]) => run(process.execPath, [path.join(clone, script), ...args]);
 
-  for (const script of ['scripts/demo.mjs', 'scripts/bench.mjs', 'scripts/test.mjs']) {
+  for (const script of ['scripts/demo.mjs', 'scripts/bench.mjs', 'scripts/test.mjs', 'scripts/tfjs_suite.mjs']) {
     it(`${script} prints its help without a set-up`, async () => {
       for (const help of ['--help', '-h']) {
         const { code, output } = await node(script, '--nonsense', help);
         expect(code, output).to.equal(0);
         expect(output)
-          .to.match(/^npm (run demo|run bench|test) -- \[options\]\n/)
+          .to.match(/^npm (run demo|run bench|run tfjs-suite|test) -- \[options\]\n/)
           .and.to.include('--help');
       }
     });
