@@ -55,7 +55,8 @@ export interface WebGPUBackendInternals extends KernelBackend {
   endComputePassEncoder(): void;
   submitQueue(): void;
   getQueryTime(): Promise<number>;
-  recordAndSubmit(program: StockProgram, output: TensorInfo, inputs: TensorInfo[], uniforms?: StockUniform[]): void;
+  runWebGPUProgram(program: StockProgram, ...rest: unknown[]): TensorInfo;
+  recordAndSubmit(program: StockProgram, output: TensorInfo, inputs: TensorInfo[], uniforms?: StockUniform[] | null): void;
 }
 
 /** Bytes of an element on the device. */
@@ -67,6 +68,8 @@ export interface StockProgram {
   readonly pipeline: GPUComputePipeline;
   readonly dispatch: readonly [number, number?, number?];
   readonly outputShape: number[];
+  /** Tells its WGSL from others'. */
+  shaderKey: string;
   /** Whether it asks for the number of elements. */
   readonly size?: boolean;
   readonly outputComponent?: number;

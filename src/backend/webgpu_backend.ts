@@ -306,11 +306,17 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     // Kernels of tfjs's.
 
+    override runWebGPUProgram(program: StockProgram, ...rest: unknown[]): TensorInfo {
+      // Its WGSL has the length of a row, which tfjs leaves out of the key.
+      if (program.shaderKey.startsWith('cum_')) program.shaderKey += `_${program.outputShape.at(-1)}`;
+      return super.runWebGPUProgram(program, ...rest);
+    }
+
     override recordAndSubmit(
       program: StockProgram,
       output: TensorInfo,
       inputs: TensorInfo[],
-      uniforms: StockUniform[] = [],
+      uniforms?: StockUniform[] | null,
     ): void {
       if (program.pixelsOpType != null) {
         // Its texture may be another in each call, or live for this task alone.
@@ -339,7 +345,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       bind(output);
       for (const input of inputs) bind(input);
       bindings.push(
-        this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms, words, floats)),
+        this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms ?? [], words, floats)),
       );
       this.dispatch({
         name: program.constructor.name,
