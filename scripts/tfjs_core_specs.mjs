@@ -95,7 +95,7 @@ async function runSpecs(backend, nodeModules, grep = '') {
 /** What the process of one backend does. */
 async function runHere({ backend, resultFile, grep }) {
   // Dawn rounds time stamps to 65.5 µs, which is 0 for most small kernels, and tfjs-core expects more of tf.time.
-  const adapter = await installWebGpu(['disable-dawn-features=timestamp_quantization']);
+  const adapter = await installWebGpu(['timestamp_quantization']);
   const exported = await import(pathToFileURL(bundleFile));
   await backends[backend](exported, adapter);
 
