@@ -1,1 +1,1 @@
-export function installWebGpu(options?: string[]): Promise<GPUAdapter>;
+export function installWebGpu(disabled?: readonly string[]): Promise<GPUAdapter>;

@@ -7,6 +7,7 @@ import { runKernel } from '../../src/engine/run_kernel.js';
 import type { Contract, Tensors } from '../../src/kernels/contracts/shared/contract.js';
 import { backendName, tf } from './backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from './golden.js';
+import { runsOf } from './passes.js';
 
 /** Where kernels go wrong: one, primes, no multiple of four, multiples, and one past a workgroup. */
 export const oddSize = fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 13, 31, 32, 33, 64, 97, 128, 129, 257, 1025);
@@ -65,7 +66,7 @@ export function describeAgainstComposed<Inputs, Attrs, Outputs, Sizes extends un
           tf.dispose([inputs, own, composed] as never);
         }
       }),
-      { numRuns, seed: 1, endOnFailure: true },
+      { numRuns: runsOf(numRuns), seed: 1, endOnFailure: true },
     );
   });
 }
