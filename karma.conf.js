@@ -7,7 +7,7 @@ import { SourceMap } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 import mochaConfig from './.mocharc.cjs';
-import { findBrowser } from './scripts/lib/browser.mjs';
+import { findBrowser, swiftShaderFlags } from './scripts/lib/browser.mjs';
 import { root } from './scripts/lib/process.mjs';
 
 const { LIGER_TEST_BACKEND: backend = 'webgpu', LIGER_TEST_GREP: grep, LIGER_TEST_RESULT: resultFile } = process.env;
@@ -30,7 +30,7 @@ const flags = [
   // The same software GPU everywhere.
   ...(backend === 'webgl'
     ? ['--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader']
-    : ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan']),
+    : swiftShaderFlags),
 ];
 
 /** Bundles every spec but those for Node.js, after the root hooks that set up the backend. */

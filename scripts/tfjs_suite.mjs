@@ -111,7 +111,7 @@ async function runSpecs({ backend, only, known, verbose }) {
   const { installWebGpu } = await import('./lib/dawn.mjs');
   const { default: Jasmine } = await import('jasmine');
   // Dawn rounds time stamps to 65.5 µs, which is 0 for most small kernels, and tfjs-core expects more of tf.time.
-  const adapter = await installWebGpu(['disable-dawn-features=timestamp_quantization']);
+  const adapter = await installWebGpu({ disabled: ['timestamp_quantization'] });
   const exported = await importBundle(backend);
   await backends[backend](exported, adapter);
 

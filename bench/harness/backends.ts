@@ -13,7 +13,7 @@ export async function openBackend(name: BenchBackend): Promise<BenchDevice> {
     await tf.setBackend('webgpu');
     await tf.ready();
   } else if (name === 'webgpu-null') {
-    await installWebGpu(['backend=null']);
+    await installWebGpu({ backend: 'null' });
     await registerWebGPUBackend();
   } else {
     await useBackend(name);

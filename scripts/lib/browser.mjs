@@ -36,3 +36,17 @@ export async function findSwiftShader() {
   const driver = await firstFile(folders.map((folder) => path.join(folder, 'vk_swiftshader_icd.json')));
   return driver && { driver, loader: await firstFile([path.join(path.dirname(driver), 'libvulkan.so.1')]) };
 }
+
+/**
+ * A feature of Dawn's that is turned off on SwiftShader. With it SwiftShader writes the zeros that workgroup memory begins with
+ * by an instruction for each element, and takes twice as long to compile a matmul; without it the shader has a loop.
+ */
+export const SLOW_ON_SWIFTSHADER = 'use_vulkan_zero_initialize_workgroup_memory_extension';
+
+/** Has Chromium's WebGPU run on SwiftShader. */
+export const swiftShaderFlags = [
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+  `--disable-dawn-features=${SLOW_ON_SWIFTSHADER}`,
+];

@@ -1,1 +1,1 @@
-export function installWebGpu(options?: string[]): Promise<GPUAdapter>;
+export function installWebGpu(options?: { disabled?: readonly string[]; backend?: 'null' }): Promise<GPUAdapter>;

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { findSwiftShader } from './browser.mjs';
+import { findSwiftShader, SLOW_ON_SWIFTSHADER } from './browser.mjs';
 
 /** Makes a system without the Vulkan loader use the given copy, which Dawn then finds by its name. */
 function preloadLibrary(file) {
@@ -26,8 +26,11 @@ function loadDawn() {
  * WebGPU in Node.js: Dawn, put where a browser has it (navigator.gpu and the GPU…
  * classes). To be called before @tensorflow/tfjs-backend-webgpu is imported, which looks for navigator.gpu then.
  * Uses the machine's GPU, or else Chromium's SwiftShader. VK_ICD_FILENAMES and VK_DRIVER_FILES overrule that.
+ *
+ * @param options `disabled`: features of Dawn's to turn off. `backend`: Dawn's, where another than the system's is wanted: 'null'
+ *     does nothing.
  */
-export async function installWebGpu(options = []) {
+export async function installWebGpu({ disabled = [], backend } = {}) {
   const { create, globals } = await loadDawn();
   Object.assign(globalThis, globals);
   const linux = process.platform === 'linux';
@@ -36,17 +39,19 @@ export async function installWebGpu(options = []) {
     preloadLibrary(swiftShader.loader);
   }
   const chosen = process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES;
-  const useSwiftShader = () => {
+  const createWithout = (features) =>
+    create([
+      ...(backend ? [`backend=${backend}`] : []),
+      ...(features.length > 0 ? [`disable-dawn-features=${features}`] : []),
+    ]);
+  const createOnSwiftShader = () => {
     process.env.VK_ICD_FILENAMES = swiftShader.driver;
+    return createWithout([...disabled, SLOW_ON_SWIFTSHADER]);
   };
-  if (swiftShader && !chosen && !hasGpu()) {
-    useSwiftShader();
-  }
-  let gpu = create(options);
+  let gpu = swiftShader && !chosen && !hasGpu() ? createOnSwiftShader() : createWithout(disabled);
   let adapter = await gpu.requestAdapter();
   if (!adapter && swiftShader && !chosen) {
-    useSwiftShader();
-    gpu = create(options);
+    gpu = createOnSwiftShader();
     adapter = await gpu.requestAdapter();
   }
   if (!adapter) {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { findBrowser } from '../../scripts/lib/browser.mjs';
+import { findBrowser, swiftShaderFlags } from '../../scripts/lib/browser.mjs';
 import { skip } from './backend.js';
 
 /** The text at an address of the server, such as `/` or `/main.js`; undefined where there is none. */
@@ -45,7 +45,7 @@ export async function textsOfPage(
   const profile = await mkdtemp(path.join(tmpdir(), 'tfjs-liger-browser-'));
   const flags = [
     ...['--headless=new', '--no-sandbox', '--disable-dev-shm-usage', `--user-data-dir=${profile}`],
-    ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-features=Vulkan'],
+    ...swiftShaderFlags,
   ];
   const child = spawn(browser, [...flags, address], { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('close', resolve));

@@ -7,6 +7,9 @@ declare const __karma__: { config: { backend: Target } };
 /** The backend under test, as karma.conf.js says. */
 export const target = __karma__.config.backend;
 
+/** The name of this pass of `npm test`. */
+export const pass: string = `karma-${target}`;
+
 /** Every backend is in the bundle. */
 export async function loadBackend(): Promise<void> {}
 

@@ -5,6 +5,9 @@ import type { Target } from './backend.js';
 /** The backend under test. */
 export const target = (process.env.LIGER_TEST_BACKEND ?? 'cpu') as Target;
 
+/** The name of this pass of `npm test`. */
+export const pass: string = target;
+
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 
 // Here and not in loadBackend(): tfjs's WebGPU backend, which the specs may import, looks for WebGPU when it is imported.

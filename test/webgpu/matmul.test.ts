@@ -3,8 +3,9 @@ import { type MatmulOperand, matmul, workspaceSize } from '../../src/kernels/web
 import type { OperandLayout } from '../../src/kernels/webgpu/matmul/operand.js';
 import { choosePlan, type MeasuredTile, type Plan, TILES } from '../../src/kernels/webgpu/matmul/tile.js';
 import { random } from '../support/against_composed.js';
-import { backendName, target, tf } from '../support/backend.js';
+import { tf } from '../support/backend.js';
 import { expectClose, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
+import { triesEveryTile } from '../support/passes.js';
 import { gpu, toTensor } from '../support/webgpu.js';
 
 type Layouts = readonly [a: OperandLayout, b: OperandLayout];
@@ -51,8 +52,7 @@ async function expectProduct(m: number, n: number, k: number, [layoutA, layoutB]
   });
 }
 
-// It is the same without subgroups, and takes SwiftShader a minute to compile.
-if (backendName === 'webgpu' && target !== 'webgpu-shared') {
+if (triesEveryTile) {
   describe('the WebGPU matmul', () => {
     for (const tile of TILES) {
       const { rows, columns, depth } = tile;
