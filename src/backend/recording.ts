@@ -206,6 +206,8 @@ export class Recording {
   replay(): void {
     const { backend } = this;
     this.replays++;
+    // Commands that wait read what is written anew.
+    if (this.writes.length > 0) backend.submit();
     for (const write of this.writes) write();
     for (const command of this.commands) {
       if ('pipeline' in command) backend.encode(command);
