@@ -329,6 +329,11 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       });
     }
 
+    /** What is computed in JavaScript would remain as it was. */
+    override shouldExecuteOnCPU(inputs: TensorInfo[], sizeThreshold?: number): boolean {
+      return !this.recording && super.shouldExecuteOnCPU(inputs, sizeThreshold);
+    }
+
     // Reads.
 
     override async read(dataId: DataId): Promise<TypedArray> {
