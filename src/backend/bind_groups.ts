@@ -12,7 +12,10 @@ export class BindGroups {
   constructor(private readonly device: GPUDevice) {}
 
   /** The group of a program's bindings, in the order of their numbers. */
-  get(program: { readonly id: number; readonly layout: GPUBindGroupLayout }, bindings: readonly Binding[]): GPUBindGroup {
+  get(
+    program: { readonly id: number; readonly layout: GPUBindGroupLayout },
+    bindings: readonly Binding[],
+  ): GPUBindGroup {
     const length = bindings.length + 1;
     if (this.key.length < length) this.key = new Float64Array(2 * length);
     const { key } = this;

@@ -1,7 +1,13 @@
 import {
   type BackendValues,
   type DataId,
-  type DataType, env, type KernelBackend, type TensorInfo, type TypedArray, util } from '@tensorflow/tfjs-core';
+  type DataType,
+  env,
+  type KernelBackend,
+  type TensorInfo,
+  type TypedArray,
+  util,
+} from '@tensorflow/tfjs-core';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
 import { timeBatch } from './time_batch.js';
 
@@ -229,7 +235,11 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     const batch = env().getNumber(flag);
     env().set(flag, Number.MAX_SAFE_INTEGER);
     try {
-      return await timeBatch(this.device, { submit: () => this.submit(), betweenPasses: () => this.betweenPasses() }, queue);
+      return await timeBatch(
+        this.device,
+        { submit: () => this.submit(), betweenPasses: () => this.betweenPasses() },
+        queue,
+      );
     } finally {
       env().set(flag, batch);
     }

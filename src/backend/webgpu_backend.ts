@@ -1,10 +1,22 @@
-import { type BackendValues, type DataId, type DataType, type TensorInfo, type TypedArray, util } from '@tensorflow/tfjs-core';
+import {
+  type BackendValues,
+  type DataId,
+  type DataType,
+  type TensorInfo,
+  type TypedArray,
+  util,
+} from '@tensorflow/tfjs-core';
 import { currentOp } from '../engine/registered.js';
 import { BindGroups } from './bind_groups.js';
 import { BufferPool, type PooledBuffer } from './buffer_pool.js';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
-import { Recording } from './recording.js';
-import { bytesPerElement, type StockProgram, type StockUniform, type WebGPUBackendInternals } from './tfjs_webgpu_backend.js';
+import type { Recording } from './recording.js';
+import {
+  bytesPerElement,
+  type StockProgram,
+  type StockUniform,
+  type WebGPUBackendInternals,
+} from './tfjs_webgpu_backend.js';
 import { timeBatch } from './time_batch.js';
 import { Uniforms } from './uniforms.js';
 
@@ -234,7 +246,9 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     isBatchFull(): boolean {
-      return (this.batchBytes >= this.mostBatchBytes || this.dispatchCountInPass >= BATCH_COMMANDS) && !this.holdsCommands;
+      return (
+        (this.batchBytes >= this.mostBatchBytes || this.dispatchCountInPass >= BATCH_COMMANDS) && !this.holdsCommands
+      );
     }
 
     newPass(): GPUComputePassEncoder {
@@ -317,7 +331,9 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       };
       bind(output);
       for (const input of inputs) bind(input);
-      bindings.push(this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms, words, floats)));
+      bindings.push(
+        this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms, words, floats)),
+      );
       this.dispatch({
         name: program.constructor.name,
         pipeline,
@@ -350,9 +366,15 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       try {
         await staging.buffer.mapAsync(GPUMapMode.READ, 0, bytes);
       } catch (cause) {
-        throw this.failure ?? new Error('The tensor could not be read: the WebGPU device was lost, or the backend removed.', { cause });
+        throw (
+          this.failure ??
+          new Error('The tensor could not be read: the WebGPU device was lost, or the backend removed.', { cause })
+        );
       }
-      const values = util.convertBackendValuesAndArrayBuffer(staging.buffer.getMappedRange(0, bytes).slice(0), data.dtype);
+      const values = util.convertBackendValuesAndArrayBuffer(
+        staging.buffer.getMappedRange(0, bytes).slice(0),
+        data.dtype,
+      );
       staging.buffer.unmap();
       this.pool.release(staging);
       if (this.failure) this.throwFailure();
@@ -389,7 +411,9 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     /** Has tfjs's own code get buffers of the very size that it asks for, which users see. */
     withExactBuffers<R>(body: () => R): R {
       const { bufferManager, pool } = this;
-      this.bufferManager = { acquireBuffer: (size: number, usage: number) => pool.acquireExact(size, usage).buffer } as never;
+      this.bufferManager = {
+        acquireBuffer: (size: number, usage: number) => pool.acquireExact(size, usage).buffer,
+      } as never;
       try {
         return body();
       } finally {

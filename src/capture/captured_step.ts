@@ -100,8 +100,7 @@ export class CapturedStep<R extends TensorContainer | null> {
   private adopt(returned: R, made: Tensor[]): void {
     const { recorder, outputs } = this;
     const pairs = new Map<TensorData, TensorData>();
-    const isAlike =
-      made.length === outputs.length && made.every((tensor, i) => this.pair(pairs, tensor, outputs[i]!));
+    const isAlike = made.length === outputs.length && made.every((tensor, i) => this.pair(pairs, tensor, outputs[i]!));
     if (!isAlike) {
       for (const tensor of [...outputs, ...this.given]) tensor.dispose();
       this.outputs = made.map((tensor) => keep(tensor));
@@ -126,7 +125,9 @@ export class CapturedStep<R extends TensorContainer | null> {
     if (pairs.has(data) ? pairs.get(data) !== old : [...pairs.values()].includes(old)) return false;
     pairs.set(data, old);
     const isOnDevice = ({ resource }: TensorData) => resource != null;
-    return `${tensor.shape}` === `${output.shape}` && tensor.dtype === output.dtype && isOnDevice(data) === isOnDevice(old);
+    return (
+      `${tensor.shape}` === `${output.shape}` && tensor.dtype === output.dtype && isOnDevice(data) === isOnDevice(old)
+    );
   }
 
   /** What is returned to the caller: the same tensors as before, but for those that it disposed. */
