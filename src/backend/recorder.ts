@@ -103,7 +103,7 @@ export class Recorder {
     }
     const pooled = backend.pool.of(this.dataOf(target).resource as GPUBuffer)!;
     // A write reaches the buffer ahead of the commands that wait.
-    if (pooled.batch === backend.batchNumber) backend.submit();
+    backend.submit();
     backend.writeBuffer(pooled, values!, target.dtype);
   }
 

@@ -28,6 +28,7 @@ interface Recorded {
   encode(command: Dispatch): void;
   encodeCopy(source: Binding, target: Binding): void;
   submit(): void;
+  throwFailure(): void;
 }
 
 /** A tensor, or a variable, of tfjs's. */
@@ -214,6 +215,7 @@ export class Recording {
   /** Runs the commands again. */
   replay(): void {
     const { backend } = this;
+    backend.throwFailure();
     this.replays++;
     // Commands that wait read what is written anew.
     if (this.writes.length > 0) backend.submit();

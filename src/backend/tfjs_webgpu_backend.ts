@@ -56,6 +56,13 @@ export interface WebGPUBackendInternals extends KernelBackend {
   submitQueue(): void;
   getQueryTime(): Promise<number>;
   shouldExecuteOnCPU(inputs: TensorInfo[], sizeThreshold?: number): boolean;
+  runWebGPUProgram(
+    program: StockProgram,
+    inputs: TensorInfo[],
+    dtype: DataType,
+    uniforms?: StockUniform[],
+    output?: TensorInfo,
+  ): TensorInfo;
   recordAndSubmit(program: StockProgram, output: TensorInfo, inputs: TensorInfo[], uniforms?: StockUniform[]): void;
 }
 

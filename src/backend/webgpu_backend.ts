@@ -163,7 +163,6 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       if (recording && !recording.made.has(data)) recording.uses(data);
       const pooled = this.pool.of(buffer);
       if (!pooled) return this.externalBinding(buffer, bytes);
-      pooled.batch = this.batchNumber;
       return this.pool.bindingOf(pooled, bytes);
     }
 
@@ -221,7 +220,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     dispatch(command: Dispatch): void {
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       this.encode(command);
       this.recording?.add(command);
     }
@@ -299,6 +298,23 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     // Kernels of tfjs's.
 
+    override runWebGPUProgram(
+      program: StockProgram,
+      inputs: TensorInfo[],
+      dtype: DataType,
+      uniforms?: StockUniform[],
+      given?: TensorInfo,
+    ): TensorInfo {
+      const output = given ?? this.makeTensorInfo(program.outputShape, dtype);
+      try {
+        return super.runWebGPUProgram(program, inputs, dtype, uniforms, output);
+      } catch (error) {
+        // For want of memory, as a rule.
+        if (!given) this.disposeData(output.dataId);
+        throw error;
+      }
+    }
+
     override recordAndSubmit(
       program: StockProgram,
       output: TensorInfo,
@@ -357,7 +373,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       const data = this.tensorMap.get(dataId);
       if (data.values || data.dtype === 'complex64' || data.dtype === 'string') return super.read(dataId);
       this.refuseRead();
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       const bytes = util.sizeFromShape(data.shape) * 4;
       const source = this.storageOf({ dataId, shape: data.shape, dtype: data.dtype }, bytes);
       const staging = this.pool.acquire(bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
@@ -377,7 +393,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       );
       staging.buffer.unmap();
       this.pool.release(staging);
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       data.values = values as TypedArray;
       return values as TypedArray;
     }
@@ -453,10 +469,10 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       this.failure = error;
     }
 
-    throwFailure(): never {
-      const error = this.failure!;
+    throwFailure(): void {
+      const error = this.failure;
       this.failure = null;
-      throw error;
+      if (error) throw error;
     }
   };
 }

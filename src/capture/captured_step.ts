@@ -98,7 +98,7 @@ export class CapturedStep<R extends TensorContainer | null> {
 
   /** Has the tensors that were returned before hold what was returned now, if they are alike. */
   private adopt(returned: R, made: Tensor[]): void {
-    const { recorder, outputs } = this;
+    const { outputs } = this;
     const pairs = new Map<TensorData, TensorData>();
     const isAlike = made.length === outputs.length && made.every((tensor, i) => this.pair(pairs, tensor, outputs[i]!));
     if (!isAlike) {
