@@ -132,6 +132,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     /** Gives a tensor's data a buffer, with its values if it has any. */
     makeResident(data: TensorData): void {
+      this.throwFailure();
       const bytes = bytesPerElement(data.dtype) * util.sizeFromShape(data.shape);
       const { values } = data;
       if (!values) {
