@@ -7,10 +7,12 @@ export interface PooledBuffer {
   readonly usage: number;
   /** Where it goes once it is free. */
   home: FreeBuffers;
-  /** The batch of commands that used it last. */
+  /** The batch of commands that was recorded when it became free: the last that may use it. */
   batch: number;
   /** How many recordings rely on its content: it is not used for anything else meanwhile. */
   pins: number;
+  /** Whether the device had no memory for it. */
+  isBroken: boolean;
   /** Whether no tensor holds it. */
   isFree: boolean;
   /** When it became free, in the pool's count of such events. */
@@ -41,7 +43,7 @@ export class FreeBuffers {
     else this.stacks.set(key, [pooled]);
   }
 
-  /** The smallest buffer that wastes little, and that no command of batch `busy` uses. */
+  /** The smallest buffer that wastes little, and that no command of batch `busy` may use. */
   take(size: number, usage: number, busy?: number): PooledBuffer | undefined {
     const most = size * (size < SMALL ? 2 : 1.25);
     for (let candidate = size; candidate <= most; candidate += stepOf(candidate)) {
@@ -52,6 +54,12 @@ export class FreeBuffers {
       if (stack[0]!.batch !== busy) return stack.shift();
     }
     return undefined;
+  }
+
+  remove(pooled: PooledBuffer): void {
+    const stack = this.stacks.get(keyOf(pooled.size, pooled.usage)) ?? [];
+    const place = stack.indexOf(pooled);
+    if (place >= 0) stack.splice(place, 1);
   }
 
   /** Takes out the buffer that has been free for longest. */
@@ -204,6 +212,11 @@ export class BufferPool {
   }
 
   private putBack(pooled: PooledBuffer): void {
+    pooled.batch = this.order.batchNumber;
+    if (pooled.isBroken) {
+      this.destroy(pooled);
+      return;
+    }
     pooled.freedAt = this.events++;
     this.numFreeBuffers++;
     pooled.home.add(pooled);
@@ -254,9 +267,10 @@ export class BufferPool {
     if (size >= LARGE) this.order.submit();
     device.pushErrorScope('out-of-memory');
     const buffer = device.createBuffer({ size, usage });
+    const before = this.numBytesAllocated;
     device.popErrorScope().then(
       (error) => {
-        if (error) this.failed(size);
+        if (error) this.failed(pooled, before);
       },
       () => {}, // The device was lost, which is told elsewhere.
     );
@@ -267,6 +281,7 @@ export class BufferPool {
       home,
       batch: -1,
       pins: 0,
+      isBroken: false,
       isFree: true,
       freedAt: 0,
       binding: null,
@@ -319,10 +334,20 @@ export class BufferPool {
     this.numBytesAllocated -= pooled.size;
   }
 
-  /** The device had no memory for a buffer. Whoever asks next does not ask for more than it has. */
-  private failed(size: number): void {
+  /**
+   * The device had no memory for a buffer where it had made `before` bytes. Whoever asks next does not ask for more: not than there
+   * was, or than this much, where the buffer alone was the larger part.
+   */
+  private failed(pooled: PooledBuffer, before: number): void {
+    const { size } = pooled;
     const held = this.describe();
-    this.memoryLimit = Math.min(this.memoryLimit, this.numBytesAllocated - size);
+    pooled.isBroken = true;
+    this.memoryLimit = Math.min(this.memoryLimit, size < before ? before : before + size - 1);
+    if (pooled.isFree && this.all.has(pooled) && pooled.pins === 0) {
+      pooled.home.remove(pooled);
+      this.numFreeBuffers--;
+      this.destroy(pooled);
+    }
     this.shrink(0);
     this.order.onOutOfMemory(
       new Error(

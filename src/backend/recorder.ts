@@ -54,6 +54,45 @@ export class Recorder {
     return tensor;
   }
 
+  /**
+   * Has variables that were assigned the data of others, or of tensors that were there before, hold their own: a replay writes to
+   * one place for each.
+   *
+   * @param before Variables, with the data that they had.
+   */
+  separateAssigned(recording: Recording, before: ReadonlyMap<Variable, TensorData>): void {
+    const held = new Set<TensorData>();
+    const assigned: Variable[] = [];
+    for (const [variable, old] of before) {
+      if (variable.isDisposed) continue;
+      if (this.dataOf(variable) === old) held.add(old);
+      else assigned.push(variable);
+    }
+    for (const variable of assigned) {
+      const data = this.dataOf(variable);
+      if (held.has(data) || !recording.made.has(data)) variable.assign(this.copyOf(variable));
+      else held.add(data);
+    }
+  }
+
+  /** A function that gives tensors for a step to return: copies of those whose data it has not made, or is a variable's. */
+  outputsOf(recording: Recording): (tensor: Tensor) => Tensor {
+    const held = new Set(this.variables().values());
+    return (tensor) => {
+      const data = this.dataOf(tensor);
+      return recording.made.has(data) && !held.has(data) ? tensor : this.copyOf(tensor);
+    };
+  }
+
+  /** A copy that a replay makes again. */
+  private copyOf(tensor: Tensor): Tensor {
+    const { shape, dtype, size } = tensor;
+    if (size === 0 || dtype === 'string' || dtype === 'complex64') return tensor.clone();
+    const copy = engine().makeTensorFromTensorInfo(this.backend.makeTensorInfo(shape, dtype));
+    this.backend.copy(tensor, copy);
+    return copy;
+  }
+
   /** Copies a tensor's content into another on the device. */
   copy(source: Tensor, target: Tensor): void {
     const { backend } = this;
@@ -65,7 +104,7 @@ export class Recorder {
     }
     const pooled = backend.pool.of(this.dataOf(target).resource as GPUBuffer)!;
     // A write reaches the buffer ahead of the commands that wait.
-    if (pooled.batch === backend.batchNumber) backend.submit();
+    backend.submit();
     backend.writeBuffer(pooled, values!, target.dtype);
   }
 
@@ -91,7 +130,7 @@ export class Recorder {
       const tensor = engine().makeTensorFromTensorInfo(info);
       variable.assign(tensor);
       tensor.dispose();
-      recording.replace(data, own);
+      recording.replace(variable, data, own);
       backend.forgetValues(variable);
     }
   }

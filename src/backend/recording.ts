@@ -29,12 +29,14 @@ interface Recorded {
   encode(command: Dispatch): void;
   encodeCopy(source: Binding, target: Binding): void;
   submit(): void;
+  throwFailure(): void;
 }
 
 /** A tensor, or a variable, of tfjs's. */
 interface Held {
   readonly dataId: object;
   readonly size: number;
+  readonly isDisposed: boolean;
 }
 
 /**
@@ -53,6 +55,8 @@ export class Recording {
   /** The data that was there before, and the buffers that it was found in. */
   private readonly used = new Map<TensorData, GPUBuffer>();
   private readonly written = new Set<TensorData>();
+  /** The variables that it reads or writes, with their data. */
+  private readonly variables = new Map<Held, TensorData>();
   private readonly commands: Array<Dispatch | Copy> = [];
   private readonly writes: Array<() => void> = [];
   private readonly pinned = new Set<PooledBuffer>();
@@ -127,10 +131,12 @@ export class Recording {
     const { backend } = this;
     const settled = new Set<TensorData>();
     for (const [variable, old] of before) {
+      if (variable.isDisposed) continue;
       const data = backend.dataOf(variable);
       if (data !== old && this.made.has(data)) {
         if (this.writeBack(variable, data, old)) settled.add(data);
       }
+      if (this.used.has(data) || this.written.has(data)) this.variables.set(variable, data);
     }
     for (const output of outputs) {
       const data = backend.dataOf(output);
@@ -197,14 +203,18 @@ export class Recording {
     if (isWritten) this.pin(target);
   }
 
-  /** Whether all that it reads is where it was. */
+  /** Whether all that it reads and writes is where it was. */
   get isCurrent(): boolean {
+    for (const [variable, data] of this.variables) {
+      if (variable.isDisposed || this.backend.dataOf(variable) !== data) return false;
+    }
     for (const [data, buffer] of this.used) if (data.resource !== buffer) return false;
     return true;
   }
 
-  /** Says that data was replaced by other data in the same buffer. */
-  replace(old: TensorData, data: TensorData): void {
+  /** Says that a variable's data was replaced by other data in the same buffer. */
+  replace(variable: Held, old: TensorData, data: TensorData): void {
+    this.variables.set(variable, data);
     const buffer = this.used.get(old);
     if (buffer) this.used.set(data, buffer);
     this.used.delete(old);
@@ -214,7 +224,10 @@ export class Recording {
   /** Runs the commands again. */
   replay(): void {
     const { backend } = this;
+    backend.throwFailure();
     this.replays++;
+    // Commands that wait read what is written anew.
+    if (this.writes.length > 0) backend.submit();
     for (const write of this.writes) write();
     for (const command of this.commands) {
       if ('pipeline' in command) backend.encode(command);
@@ -228,6 +241,7 @@ export class Recording {
     for (const pooled of this.pinned) this.backend.pool.unpin(pooled);
     this.pinned.clear();
     this.used.clear();
+    this.variables.clear();
     this.commands.length = 0;
     this.writes.length = 0;
   }

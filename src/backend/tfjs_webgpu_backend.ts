@@ -55,8 +55,20 @@ export interface WebGPUBackendInternals extends KernelBackend {
   endComputePassEncoder(): void;
   submitQueue(): void;
   getQueryTime(): Promise<number>;
-  runWebGPUProgram(program: StockProgram, ...rest: unknown[]): TensorInfo;
-  recordAndSubmit(program: StockProgram, output: TensorInfo, inputs: TensorInfo[], uniforms?: StockUniform[] | null): void;
+  shouldExecuteOnCPU(inputs: TensorInfo[], sizeThreshold?: number): boolean;
+  runWebGPUProgram(
+    program: StockProgram,
+    inputs: TensorInfo[],
+    dtype: DataType,
+    uniforms?: StockUniform[] | null,
+    output?: TensorInfo,
+  ): TensorInfo;
+  recordAndSubmit(
+    program: StockProgram,
+    output: TensorInfo,
+    inputs: TensorInfo[],
+    uniforms?: StockUniform[] | null,
+  ): void;
 }
 
 /** Bytes of an element on the device. */

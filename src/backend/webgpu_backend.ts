@@ -139,6 +139,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     /** Gives a tensor's data a buffer, with its values if it has any. */
     makeResident(data: TensorData): void {
+      this.throwFailure();
       const bytes = bytesPerElement(data.dtype) * util.sizeFromShape(data.shape);
       const { values } = data;
       if (!values) {
@@ -170,7 +171,6 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       if (recording && !recording.made.has(data)) recording.uses(data);
       const pooled = this.pool.of(buffer);
       if (!pooled) return this.externalBinding(buffer, bytes);
-      pooled.batch = this.batchNumber;
       return this.pool.bindingOf(pooled, bytes);
     }
 
@@ -228,7 +228,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     dispatch(command: Dispatch): void {
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       this.encode(command);
       this.recording?.add(command);
     }
@@ -306,10 +306,23 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     // Kernels of tfjs's.
 
-    override runWebGPUProgram(program: StockProgram, ...rest: unknown[]): TensorInfo {
+    override runWebGPUProgram(
+      program: StockProgram,
+      inputs: TensorInfo[],
+      dtype: DataType,
+      uniforms?: StockUniform[] | null,
+      given?: TensorInfo,
+    ): TensorInfo {
       // Its WGSL has the length of a row, which tfjs leaves out of the key.
       if (program.shaderKey.startsWith('cum_')) program.shaderKey += `_${program.outputShape.at(-1)}`;
-      return super.runWebGPUProgram(program, ...rest);
+      const output = given ?? this.makeTensorInfo(program.outputShape, dtype);
+      try {
+        return super.runWebGPUProgram(program, inputs, dtype, uniforms, output);
+      } catch (error) {
+        // For want of memory, as a rule.
+        if (!given) this.disposeData(output.dataId);
+        throw error;
+      }
     }
 
     override recordAndSubmit(
@@ -358,6 +371,11 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       });
     }
 
+    /** What is computed in JavaScript would remain as it was. */
+    override shouldExecuteOnCPU(inputs: TensorInfo[], sizeThreshold?: number): boolean {
+      return !this.recording && super.shouldExecuteOnCPU(inputs, sizeThreshold);
+    }
+
     // Reads.
 
     override async read(dataId: DataId): Promise<TypedArray> {
@@ -365,7 +383,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       const data = this.tensorMap.get(dataId);
       if (data.values || data.dtype === 'complex64' || data.dtype === 'string') return super.read(dataId);
       this.refuseRead();
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       const bytes = util.sizeFromShape(data.shape) * 4;
       const source = this.storageOf({ dataId, shape: data.shape, dtype: data.dtype }, bytes);
       const staging = this.pool.acquire(bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
@@ -385,7 +403,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       );
       staging.buffer.unmap();
       this.pool.release(staging);
-      if (this.failure) this.throwFailure();
+      this.throwFailure();
       data.values = values as TypedArray;
       return values as TypedArray;
     }
@@ -475,10 +493,10 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       this.failure ??= new Error(`WebGPU: ${event.error.message}`);
     };
 
-    throwFailure(): never {
-      const error = this.failure!;
+    throwFailure(): void {
+      const error = this.failure;
       this.failure = this.lost;
-      throw error;
+      if (error) throw error;
     }
 
     override dispose(): void {

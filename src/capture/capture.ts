@@ -1,4 +1,4 @@
-import { engine, Tensor, type TensorContainer } from '@tensorflow/tfjs-core';
+import { engine, Tensor, type TensorContainer, tidy } from '@tensorflow/tfjs-core';
 import { type Recorder, recorderOf } from '../backend/recorder.js';
 import { fail } from '../checks/errors.js';
 import { isRecording } from '../engine/tape.js';
@@ -29,7 +29,8 @@ const MOST_SHAPES = 32;
  *   anew. So is a call after variables were assigned, or tensors that the step reads were disposed.
  * - JavaScript in `step` runs only while it is recorded: what it computes from numbers remains as it was.
  *
- * On other backends, and where a gradient of the step is asked for, `step` just runs.
+ * What the step makes besides its outputs is disposed, as by `tf.tidy`. On other backends, and where a gradient of the step is
+ * asked for, `step` just runs in one.
  *
  * ```js
  * const step = liger.capture((inputIds, labels) =>
@@ -66,7 +67,7 @@ export function capture<const Inputs extends readonly Tensor[], R extends Tensor
     if (recorder && !recorder.isOf(backend)) dispose();
     recorder ??= recorderOf(backend);
     // Within another capture the step is part of that one; a tape would miss what is replayed.
-    if (!recorder || recorder.isBusy || isRecording()) return step(...inputs);
+    if (!recorder || recorder.isBusy || isRecording()) return tidy(() => step(...inputs) as TensorContainer) as R;
     const key = inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`).join();
     const known = steps.get(key);
     const captured = known ?? new CapturedStep(recorder, step as unknown as (...inputs: Tensor[]) => R, inputs);

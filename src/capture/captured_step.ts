@@ -1,4 +1,5 @@
-import { keep, Tensor, type TensorContainer, tidy } from '@tensorflow/tfjs-core';
+import { keep, Tensor, type TensorContainer, tidy, Variable } from '@tensorflow/tfjs-core';
+import type { TensorData } from '../backend/device_backend.js';
 import type { Recorder } from '../backend/recorder.js';
 import type { Recording } from '../backend/recording.js';
 import { noticeRandom } from '../engine/replay.js';
@@ -48,13 +49,14 @@ export class CapturedStep<R extends TensorContainer | null> {
     const before = this.recorder.variables();
     let returned: R | undefined;
     let left = 0;
+    const outputs = () => (returned === undefined ? [] : tensorsIn(returned).filter((tensor) => !isIn(before, tensor)));
     try {
       recording.record(() => {
         try {
-          returned = this.run(recording);
+          returned = this.run(recording, before);
         } finally {
           // After an error, too: variables that were assigned by then must not lie where a recording writes.
-          left = recording.finish(before, returned === undefined ? [] : tensorsIn(returned));
+          left = recording.finish(before, outputs());
         }
       });
       if (left > 0 && ++this.attempts >= MOST_ATTEMPTS) {
@@ -62,9 +64,10 @@ export class CapturedStep<R extends TensorContainer | null> {
       }
     } catch (error) {
       recording.dispose();
+      for (const tensor of outputs()) tensor.dispose();
       throw error;
     }
-    this.adopt(returned as R, before);
+    this.adopt(returned as R, outputs());
     if (left === 0) {
       this.recording = recording;
       this.attempts = 0;
@@ -73,33 +76,31 @@ export class CapturedStep<R extends TensorContainer | null> {
     }
   }
 
-  private run(recording: Recording): R {
-    const { result, drewIn } = noticeRandom(() =>
-      tidy(() => {
-        const value = this.step(...this.inputs);
-        if (value instanceof Promise) throw new Error('capture: the step must not be async');
-        return value as TensorContainer;
-      }),
-    );
-    if (drewIn !== null) {
-      const outputs = tensorsIn(result);
-      for (const tensor of outputs) tensor.dispose();
-      recording.refuse(`${drewIn} draws random numbers in JavaScript, which would be the same in each replay`);
-    }
-    if (recording.problem) {
-      for (const tensor of tensorsIn(result)) tensor.dispose();
-      throw new Error(`capture: ${recording.problem}`);
-    }
-    return result as R;
+  private run(recording: Recording, before: ReadonlyMap<Variable, TensorData>): R {
+    const { recorder } = this;
+    const run = () => {
+      const { result, drewIn } = noticeRandom(() => this.step(...this.inputs));
+      if (result instanceof Promise) {
+        result.catch(() => {}); // It may be told of what is refused here.
+        throw new Error('capture: the step must not be async');
+      }
+      if (drewIn !== null) {
+        recording.refuse(`${drewIn} draws random numbers in JavaScript, which would be the same in each replay`);
+      }
+      // The step may have caught the error.
+      if (recording.problem) recording.refuse(recording.problem);
+      recorder.separateAssigned(recording, before);
+      const outputOf = recorder.outputsOf(recording);
+      return mapTensors(result, (tensor) => (isIn(before, tensor) ? tensor : outputOf(tensor)));
+    };
+    return tidy(run as () => TensorContainer) as R;
   }
 
   /** Has the tensors that were returned before hold what was returned now, if they are alike. */
-  private adopt(returned: R, before: ReadonlyMap<Tensor, unknown>): void {
-    const { recorder, outputs } = this;
-    const made = tensorsIn(returned).filter((tensor) => !before.has(tensor) && !this.inputs.includes(tensor));
-    const isAlike =
-      made.length === outputs.length &&
-      made.every(({ shape, dtype }, i) => `${shape}` === `${outputs[i]!.shape}` && dtype === outputs[i]!.dtype);
+  private adopt(returned: R, made: Tensor[]): void {
+    const { outputs } = this;
+    const pairs = new Map<TensorData, TensorData>();
+    const isAlike = made.length === outputs.length && made.every((tensor, i) => this.pair(pairs, tensor, outputs[i]!));
     if (!isAlike) {
       for (const tensor of [...outputs, ...this.given]) tensor.dispose();
       this.outputs = made.map((tensor) => keep(tensor));
@@ -107,16 +108,26 @@ export class CapturedStep<R extends TensorContainer | null> {
       this.returned = returned;
       return;
     }
-    for (const [i, tensor] of made.entries()) {
-      const [old, data] = [recorder.dataOf(outputs[i]!), recorder.dataOf(tensor)];
+    for (const [data, old] of pairs) {
       const { resource, values } = old;
       old.resource = data.resource;
       old.values = data.values;
       data.resource = resource;
       data.values = values;
-      tensor.dispose();
     }
     this.returned = mapTensors(returned, (tensor) => outputs[made.indexOf(tensor)] ?? tensor);
+    for (const tensor of made) tensor.dispose();
+  }
+
+  /** Notes whose data an output's is to replace. False where one can't hold what the other does. */
+  private pair(pairs: Map<TensorData, TensorData>, tensor: Tensor, output: Tensor): boolean {
+    const [data, old] = [this.recorder.dataOf(tensor), this.recorder.dataOf(output)];
+    if (pairs.has(data) ? pairs.get(data) !== old : [...pairs.values()].includes(old)) return false;
+    pairs.set(data, old);
+    const isOnDevice = ({ resource }: TensorData) => resource != null;
+    return (
+      `${tensor.shape}` === `${output.shape}` && tensor.dtype === output.dtype && isOnDevice(data) === isOnDevice(old)
+    );
   }
 
   /** What is returned to the caller: the same tensors as before, but for those that it disposed. */
@@ -138,6 +149,10 @@ export class CapturedStep<R extends TensorContainer | null> {
     for (const tensor of [...this.inputs, ...this.outputs, ...this.given]) tensor.dispose();
   }
 }
+
+/** Whether a tensor is one of these variables. */
+const isIn = (variables: ReadonlyMap<Variable, unknown>, tensor: Tensor) =>
+  tensor instanceof Variable && variables.has(tensor);
 
 function tensorsIn(value: unknown): Tensor[] {
   const tensors = new Set<Tensor>();

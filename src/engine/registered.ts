@@ -14,5 +14,5 @@ export function backendNamed(name: string): KernelBackend | undefined {
 /** The op that runs now, for messages. */
 export function currentOp(): string {
   const scope = (engine().state as { activeScope?: { name?: string } }).activeScope?.name;
-  return scope ? scope.replace(/_*__op$/, '') : 'the step';
+  return scope && scope !== 'unnamed scope' ? scope.replace(/_*__op$/, '') : 'the step';
 }

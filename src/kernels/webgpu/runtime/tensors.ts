@@ -55,6 +55,8 @@ export class Tensors {
    */
   private constantOf({ shape }: TensorInfo, { dtype, resource, values }: TensorData): Binding | undefined {
     if (resource || !values || shape.length > 1 || dtype === 'bool') return undefined;
+    // A variable may have others when a captured step runs again.
+    if (this.backend.recording) return undefined;
     if (values.length === 0 || values.length > MOST_CONSTANTS) return undefined;
     const isInteger = dtype === 'int32';
     const key = [Number(isInteger), ...Array.from(values)];
