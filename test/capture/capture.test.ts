@@ -943,7 +943,6 @@ describe('capture', () => {
         const captured = await trainFor(true);
         expect(captured.losses).to.deep.equal(eager.losses);
         expect(captured.values).to.deep.equal(eager.values);
-        expect(captured.losses.at(-1)!).to.be.below(captured.losses[0]!);
         // Inputs and the loss are three small buffers; uploaded constants are some more.
         expect(captured.peak, `eager ${eager.peak}`).to.be.at.most(eager.peak + 64 * 1024);
       });

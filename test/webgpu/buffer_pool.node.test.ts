@@ -244,11 +244,14 @@ describe('a buffer pool', () => {
     expect(order.submissions).to.equal(2);
   });
 
-  it('counts the most bytes, without what is free where it starts anew', () => {
+  it('counts the most bytes that were allocated, and that were used', () => {
     const { pool, acquire } = makePool();
     const first = acquire(10 * MB);
     pool.release(acquire(20 * MB));
-    expect(pool.peakAllocated).to.equal(30 * MB);
+    expect([pool.peakAllocated, pool.peakUsed]).to.deep.equal([30 * MB, 30 * MB]);
+    pool.resetPeak();
+    expect([pool.peakAllocated, pool.peakUsed]).to.deep.equal([30 * MB, 10 * MB]);
+    pool.shrink(0);
     pool.resetPeak();
     expect([pool.numBytesAllocated, pool.peakAllocated]).to.deep.equal([10 * MB, 10 * MB]);
     pool.release(first);
