@@ -36,6 +36,9 @@ export interface CommandOrder {
 export class FreeBuffers {
   private readonly stacks = new Map<number, PooledBuffer[]>();
 
+  /** @param mostWaste How many times larger a buffer may be than what it is for. */
+  constructor(private readonly mostWaste: number) {}
+
   add(pooled: PooledBuffer): void {
     const key = keyOf(pooled.size, pooled.usage);
     const stack = this.stacks.get(key);
@@ -45,7 +48,7 @@ export class FreeBuffers {
 
   /** The smallest buffer that wastes little, and that no command of batch `busy` may use. */
   take(size: number, usage: number, busy?: number): PooledBuffer | undefined {
-    const most = size * (size < SMALL ? 2 : 1.25);
+    const most = size * (size < SMALL ? Math.max(2, this.mostWaste) : this.mostWaste);
     for (let candidate = size; candidate <= most; candidate += stepOf(candidate)) {
       const stack = this.stacks.get(keyOf(candidate, usage));
       if (!stack || stack.length === 0) continue;
@@ -79,12 +82,43 @@ export class FreeBuffers {
   }
 }
 
+/**
+ * The buffers of recorded steps, which have one turn after the other. A step of smaller shapes finds what it needs among those of a
+ * larger one.
+ */
+export class Arena extends FreeBuffers {
+  /** The bytes that are in use, and the most since `begin`. */
+  used = 0;
+  peak = 0;
+  /** What was given out since `begin`. */
+  given = new Set<PooledBuffer>();
+
+  constructor() {
+    super(ARENA_WASTE);
+  }
+
+  begin(): void {
+    this.peak = this.used;
+    this.given = new Set();
+  }
+
+  /** Notes that a buffer was given out. */
+  give(pooled: PooledBuffer): void {
+    this.given.add(pooled);
+    this.used += pooled.size;
+    if (this.used > this.peak) this.peak = this.used;
+  }
+}
+
 /** Below this, in bytes, a buffer may be twice as large as what it is for. */
 const SMALL = 2 ** 20;
 /** The smallest buffer, in bytes. */
 const SMALLEST = 256;
 /** From here on, in bytes, it is likely that the device may not have the memory. */
 const LARGE = 64 * 2 ** 20;
+/** How many times larger a buffer may be than what it is for. */
+const WASTE = 1.25;
+const ARENA_WASTE = 64;
 /** Unused buffers are kept while all together are at most this many times what tensors lately held at most. */
 const SLACK = 1.5;
 /** What is kept in any case, in bytes. */
@@ -119,7 +153,7 @@ export class BufferPool {
   /** The most bytes that buffers took, and that tensors held, since `resetPeak`. */
   peakAllocated = 0;
   peakUsed = 0;
-  private readonly main = new FreeBuffers();
+  private readonly main = new FreeBuffers(WASTE);
   private readonly pooledOf = new WeakMap<GPUBuffer, PooledBuffer>();
   /** All that were not destroyed. */
   private readonly all = new Set<PooledBuffer>();
@@ -128,7 +162,7 @@ export class BufferPool {
   /** The most bytes used in this window and in the one before. */
   private recent = { now: 0, before: 0, left: WINDOW };
   /** What a recorded step's buffers come from, while one is recorded. */
-  arena: FreeBuffers | null = null;
+  arena: Arena | null = null;
   /** Notes a buffer that is given back while a step is recorded, though the step did not make it. */
   onForeignRelease: ((pooled: PooledBuffer) => void) | null = null;
 
@@ -148,6 +182,7 @@ export class BufferPool {
     let pooled = arena?.take(size, usage, busy);
     if (pooled) this.numFreeBuffers--;
     else pooled = this.take(size, usage, busy, arena ?? this.main);
+    arena?.give(pooled);
     return this.use(pooled);
   }
 
@@ -190,6 +225,7 @@ export class BufferPool {
     pooled.isFree = true;
     this.numUsedBuffers--;
     this.numBytesUsed -= pooled.size;
+    if (pooled.home instanceof Arena) pooled.home.used -= pooled.size;
     if (this.onForeignRelease && pooled.home !== this.arena) this.onForeignRelease(pooled);
     if (pooled.pins === 0) this.putBack(pooled);
   }
@@ -224,13 +260,31 @@ export class BufferPool {
 
   /** Has a buffer of an arena belong to all once it is free. */
   leaveArena(pooled: PooledBuffer): void {
+    if (pooled.home instanceof Arena) pooled.home.used -= pooled.size;
     pooled.home = this.main;
   }
 
+  /** The bytes of an arena's buffers. */
+  bytesOf(arena: Arena): number {
+    let bytes = 0;
+    for (const { home, size } of this.all) if (home === arena) bytes += size;
+    return bytes;
+  }
+
+  /** Leaves an arena the buffers that were given out since its `begin`. */
+  prune(arena: Arena): void {
+    for (const pooled of arena.takeAll()) {
+      if (!arena.given.has(pooled)) pooled.home = this.main;
+      pooled.home.add(pooled);
+    }
+    this.shrink(this.wanted());
+  }
+
   /** Gives the buffers of an arena back to all. */
-  dissolve(arena: FreeBuffers): void {
+  dissolve(arena: Arena): void {
     for (const pooled of arena.takeAll()) this.main.add(pooled);
     for (const pooled of this.all) if (pooled.home === arena) pooled.home = this.main;
+    this.shrink(this.wanted());
   }
 
   /** The pooled buffer that is this one. */

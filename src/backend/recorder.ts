@@ -1,5 +1,5 @@
 import { engine, type Tensor, type Variable } from '@tensorflow/tfjs-core';
-import { FreeBuffers } from './buffer_pool.js';
+import { Arena } from './buffer_pool.js';
 import type { TensorData } from './device_backend.js';
 import { Recording } from './recording.js';
 import type { LigerWebGPUBackend } from './webgpu_backend.js';
@@ -9,9 +9,12 @@ export function recorderOf(backend: object): Recorder | null {
   return 'recording' in backend && 'pool' in backend ? new Recorder(backend as LigerWebGPUBackend) : null;
 }
 
+/** Recordings may take so many times the bytes of the largest one together. */
+const MOST_BY_LARGEST = 1.5;
+
 /** Makes recordings that share memory: one of them runs at a time. */
 export class Recorder {
-  private readonly arena = new FreeBuffers();
+  private readonly arena = new Arena();
   private readonly live = new Set<Recording>();
 
   constructor(private readonly backend: LigerWebGPUBackend) {}
@@ -27,6 +30,19 @@ export class Recorder {
 
   begin(): Recording {
     return new Recording(this.backend, this.arena, this.live);
+  }
+
+  /**
+   * Bounds the memory of all recordings by that of the largest: where they take much more together, all but this one are given up,
+   * and find their buffers among those of larger ones when they are recorded again.
+   */
+  limitMemory(recording: Recording): void {
+    const { pool } = this.backend;
+    const largest = Math.max(...[...this.live].map(({ peak }) => peak));
+    if (this.live.size < 2 || pool.bytesOf(this.arena) <= MOST_BY_LARGEST * largest) return;
+    this.live.clear();
+    this.live.add(recording);
+    pool.prune(this.arena);
   }
 
   /** All variables, with their data. */

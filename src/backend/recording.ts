@@ -1,4 +1,4 @@
-import type { FreeBuffers, PooledBuffer } from './buffer_pool.js';
+import type { Arena, PooledBuffer } from './buffer_pool.js';
 import type { Binding, Dispatch, TensorData } from './device_backend.js';
 
 /** A copy of one buffer's content into another. */
@@ -10,7 +10,7 @@ export interface Copy {
 /** What a recording needs of the backend that it records. */
 interface Recorded {
   readonly pool: {
-    arena: FreeBuffers | null;
+    arena: Arena | null;
     onForeignRelease: ((pooled: PooledBuffer) => void) | null;
     of(buffer: GPUBuffer): PooledBuffer | undefined;
     pin(pooled: PooledBuffer): void;
@@ -48,6 +48,8 @@ interface Held {
 export class Recording {
   /** The data that the step has made so far. */
   readonly made = new Set<TensorData>();
+  /** The most bytes of the arena that it has in use. */
+  peak = 0;
   /** How often it was run again. */
   replays = 0;
   /** Why it can't be run again; null where it can. */
@@ -63,7 +65,7 @@ export class Recording {
 
   constructor(
     private readonly backend: Recorded,
-    private readonly arena: FreeBuffers,
+    private readonly arena: Arena,
     /** The recordings that may be run again, which write into the arena's buffers. */
     private readonly live: Set<Recording>,
   ) {}
@@ -73,6 +75,7 @@ export class Recording {
     const { backend } = this;
     const { pool } = backend;
     backend.recording = this;
+    this.arena.begin();
     pool.arena = this.arena;
     pool.onForeignRelease = (pooled) => this.pin(pooled);
     try {
@@ -154,6 +157,7 @@ export class Recording {
       this.separate(data, data.shape.reduce((size, length) => size * length, 1) * 4, false);
     }
     this.made.clear();
+    this.peak = this.arena.peak;
     if (left === 0 && !this.problem) this.live.add(this);
     return left;
   }
@@ -205,6 +209,7 @@ export class Recording {
 
   /** Whether all that it reads and writes is where it was. */
   get isCurrent(): boolean {
+    if (!this.live.has(this)) return false;
     for (const [variable, data] of this.variables) {
       if (variable.isDisposed || this.backend.dataOf(variable) !== data) return false;
     }

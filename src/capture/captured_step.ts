@@ -71,6 +71,7 @@ export class CapturedStep<R extends TensorContainer | null> {
     if (left === 0) {
       this.recording = recording;
       this.attempts = 0;
+      this.recorder.limitMemory(recording);
     } else {
       recording.dispose();
     }
