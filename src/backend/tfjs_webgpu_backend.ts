@@ -49,6 +49,8 @@ export interface WebGPUBackendInternals extends KernelBackend {
   copyBuffer(source: GPUBuffer): GPUBuffer;
   makeTensorInfo(shape: number[], dtype: DataType): TensorInfo;
   uploadToGPU(dataId: DataId): void;
+  /** Whether tensors are small, and their values in JavaScript, where tfjs's kernel then computes. */
+  shouldExecuteOnCPU(inputs: TensorInfo[]): boolean;
   disposeData(dataId: DataId, force?: boolean): boolean;
   releaseResource(dataId: DataId): void;
   ensureCommandEncoderReady(): void;
