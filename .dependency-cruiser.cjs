@@ -52,7 +52,11 @@ module.exports = {
       'kernels/webgpu/(shared|matmul|attention|fused_moe|mhc_coeffs|multi_token_attention|runtime|wgsl)/',
       contracts,
     ]),
-    only('webgpu-stock', 'kernels/webgpu/stock/', ['kernels/webgpu/(stock|shared|matmul|runtime|wgsl)/', contracts]),
+    only('webgpu-stock', 'kernels/webgpu/stock/', [
+      'kernels/webgpu/(stock|shared|matmul|runtime|wgsl)/',
+      contracts,
+      seam,
+    ]),
     only('batches', 'batches/', ['batches/', 'checks/']),
     only('recompute', 'recompute/', ['recompute/', 'checks/', 'engine/']),
     only('losses', 'losses/', ['losses/', 'ops/', 'checks/', 'engine/', contracts]),

@@ -1,5 +1,6 @@
 /** What takes the place of tfjs's own kernels and gradients, on the backend that registerWebGPUBackend() makes alone. */
 import {
+  type DataType,
   engine,
   type GradConfig,
   type GradFunc,
@@ -9,6 +10,7 @@ import {
   type KernelFunc,
   registerGradient,
   registerKernel,
+  type Tensor,
   type TensorInfo,
   unregisterGradient,
   unregisterKernel,
@@ -29,6 +31,8 @@ export interface GradientReplacement {
 /** A backend that has its kernels replaced. */
 export interface ReplacingBackend {
   replacesStockKernels: boolean;
+  /** A tensor's data, which is of integers still where they were cast to floats. */
+  dataOf(tensor: TensorInfo): { readonly dtype: DataType };
 }
 
 /** Marks what was replaced here, also for another copy of this module. */
@@ -45,6 +49,10 @@ export function provideReplacements(
   kernels = ofKernels;
   gradients = ofGradients;
 }
+
+/** Whether a tensor's data are floats, on the current backend, which has its kernels replaced. */
+export const holdsFloats = (tensor: Tensor) =>
+  (engine().backend as unknown as ReplacingBackend).dataOf(tensor).dtype === 'float32';
 
 const isReplacing = (backend: unknown) => (backend as Partial<ReplacingBackend>).replacesStockKernels === true;
 

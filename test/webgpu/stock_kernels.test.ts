@@ -457,6 +457,22 @@ if (target === 'webgpu') {
       });
     });
 
+    it('leave integers that were cast to floats to tfjs, which keeps them as they are', async () => {
+      await expectNoLeak(async () => {
+        const ints = tf.tidy(() => tf.cast(tf.tensor2d([...Array(256).keys()], [16, 16], 'int32'), 'float32'));
+        const dy = tf.tidy(() => tf.cast(tf.fill([2], 3, 'int32'), 'float32'));
+        const [float, ids] = [random([16, 16]), tf.tensor1d([1, 1], 'int32')];
+        const softmax = tf.tidy(() => tf.div(ints, 256));
+        await expectAsStock('matMul', () => tf.matMul(ints, float));
+        await expectAsStock('matMul', () => tf.matMul(float, ints));
+        await expectAsStock('sum', () => [tf.sum(ints, -1), tf.mean(ints), tf.max(ints)]);
+        await expectAsStock('softmax', () => [tf.softmax(ints), tf.softmax(softmax)]);
+        await expectAsStock('transpose', () => tf.transpose(ints));
+        await expectAsStock('gather', () => tf.grad((x: tf.Tensor) => tf.gather(x, ids))(tf.ones([4]), dy));
+        tf.dispose([ints, dy, float, ids, softmax]);
+      });
+    });
+
     it('are left out by an option, and stay where the backend is made again', async () => {
       const device = webgpuDevice();
       const kernel = tf.getKernel('Softmax', 'webgpu');

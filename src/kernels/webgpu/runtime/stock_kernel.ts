@@ -24,5 +24,9 @@ export function stockKernel<Inputs, Attrs>(
   };
 }
 
-/** Whether kernels can work on a tensor. */
-export const isFloat = ({ dtype, shape }: TensorInfo) => dtype === 'float32' && shape.every((extent) => extent > 0);
+/**
+ * Whether kernels can work on a tensor: tfjs's cast of integers to floats leaves the integers as they are, which its own kernels
+ * convert as they read them.
+ */
+export const isFloat = (backend: WebGPUBackendInternals, { dataId, dtype, shape }: TensorInfo) =>
+  dtype === 'float32' && backend.tensorMap.get(dataId).dtype === 'float32' && shape.every((extent) => extent > 0);

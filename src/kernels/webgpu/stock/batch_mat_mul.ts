@@ -14,6 +14,7 @@ import {
   type TensorInfo,
   util,
 } from '@tensorflow/tfjs-core';
+import type { WebGPUBackendInternals } from '../../../backend/tfjs_webgpu_backend.js';
 import { type MatmulCall, type MatmulOperand, matmul } from '../matmul/matmul.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { isFloat, stockKernel } from '../runtime/stock_kernel.js';
@@ -47,9 +48,10 @@ function product(
   gpu: Gpu,
   { a, b }: Given<BatchMatMulInputs>,
   { transposeA, transposeB }: BatchMatMulAttrs,
+  backend: WebGPUBackendInternals,
   epilogue?: Pick<MatmulCall, 'bias' | 'activation'>,
 ): TensorInfo | undefined {
-  if (!isFloat(a) || !isFloat(b)) return undefined;
+  if (!isFloat(backend, a) || !isFloat(backend, b)) return undefined;
   const [rowsA, columnsA] = a.shape.slice(-2) as [number, number];
   const [rowsB, columnsB] = b.shape.slice(-2) as [number, number];
   const [m, k] = transposeA ? [columnsA, rowsA] : [rowsA, columnsA];
@@ -70,9 +72,7 @@ function product(
   return c;
 }
 
-export const batchMatMul = stockKernel<Given<BatchMatMulInputs>, BatchMatMulAttrs>(BatchMatMul, (gpu, inputs, attrs) =>
-  product(gpu, inputs, attrs),
-);
+export const batchMatMul = stockKernel<Given<BatchMatMulInputs>, BatchMatMulAttrs>(BatchMatMul, product);
 
 /** Runs another kernel of tfjs's. */
 const runStock = (name: string, inputs: NamedTensorInfoMap, attrs: NamedAttrMap, backend: object) =>
@@ -85,9 +85,10 @@ export const fusedMatMul = stockKernel<FusedInputs, _FusedMatMulAttrs>(_FusedMat
   const { transposeB, leakyreluAlpha } = attrs;
   const activation = attrs.activation ?? 'linear';
   const n = b.shape.at(transposeB ? -2 : -1)!;
-  if (bias && !(isFloat(bias) && bias.shape.at(-1) === n && util.sizeFromShape(bias.shape) === n)) return undefined;
-  if (isFused(activation)) return product(gpu, inputs, attrs, { bias, activation: ACTIVATIONS[activation] });
-  const x = product(gpu, inputs, attrs, { bias });
+  if (bias && !(isFloat(backend, bias) && bias.shape.at(-1) === n && util.sizeFromShape(bias.shape) === n))
+    return undefined;
+  if (isFused(activation)) return product(gpu, inputs, attrs, backend, { bias, activation: ACTIVATIONS[activation] });
+  const x = product(gpu, inputs, attrs, backend, { bias });
   if (!x) return undefined;
   const y =
     activation === 'prelu'

@@ -109,19 +109,19 @@ function splitShape(shape: readonly number[], axis: number | number[] | undefine
 /** Floats from which on the columns of one length get a program of their own. */
 const MANY_FLOATS = 2 ** 16;
 
-export const sum = stockKernel<{ x: TensorInfo }, SumAttrs>(Sum, (gpu, { x }, { axis, keepDims }) => {
+export const sum = stockKernel<{ x: TensorInfo }, SumAttrs>(Sum, (gpu, { x }, { axis, keepDims }, backend) => {
   const { left, isLast, isFirst } = splitShape(x.shape, axis, keepDims);
   const [size, columns] = [util.sizeFromShape(x.shape), util.sizeFromShape(left)];
-  if (!isFloat(x) || !(isLast || (isFirst && size >= MANY_FLOATS))) return undefined;
+  if (!isFloat(backend, x) || !(isLast || (isFirst && size >= MANY_FLOATS))) return undefined;
   const y = gpu.output(left);
   if (isLast) reduceRows(gpu, 'add', x, y, columns, 1);
   else columnSum(gpu, x, size / columns, columns, { total: y });
   return y;
 });
 
-export const mean = stockKernel<{ x: TensorInfo }, MeanAttrs>(Mean, (gpu, { x }, { axis, keepDims }) => {
+export const mean = stockKernel<{ x: TensorInfo }, MeanAttrs>(Mean, (gpu, { x }, { axis, keepDims }, backend) => {
   const { left, isLast } = splitShape(x.shape, axis, keepDims);
-  if (!isFloat(x) || !isLast) return undefined;
+  if (!isFloat(backend, x) || !isLast) return undefined;
   const y = gpu.output(left);
   const rows = util.sizeFromShape(left);
   reduceRows(gpu, 'add', x, y, rows, util.sizeFromShape(x.shape) / rows);
@@ -132,7 +132,7 @@ export const max = stockKernel<{ x: TensorInfo }, MaxAttrs>(
   Max,
   (gpu, { x }, { reductionIndices, keepDims }, backend) => {
     const { left, isLast } = splitShape(x.shape, reductionIndices, keepDims);
-    if (!isFloat(x) || !isLast || backend.shouldExecuteOnCPU([x])) return undefined;
+    if (!isFloat(backend, x) || !isLast || backend.shouldExecuteOnCPU([x])) return undefined;
     const y = gpu.output(left);
     reduceRows(gpu, 'max', x, y, util.sizeFromShape(left), 1);
     return y;

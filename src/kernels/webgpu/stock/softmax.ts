@@ -23,11 +23,14 @@ const softmaxProgram = defineProgram('stockSoftmax', ({ bound }: { bound: number
   };
 });
 
-export const softmax = stockKernel<{ logits: TensorInfo }, SoftmaxAttrs>(Softmax, (gpu, { logits: x }, { dim }) => {
-  if (!isFloat(x) || dim !== x.shape.length - 1) return undefined;
-  const [rows, columns] = asRows(x.shape);
-  const y = gpu.output(x.shape);
-  const { count } = elementsOf(columns);
-  gpu.run(softmaxProgram, { bound: boundOf(columns) }, { x, y }, { count }, { rows });
-  return y;
-});
+export const softmax = stockKernel<{ logits: TensorInfo }, SoftmaxAttrs>(
+  Softmax,
+  (gpu, { logits: x }, { dim }, backend) => {
+    if (!isFloat(backend, x) || dim !== x.shape.length - 1) return undefined;
+    const [rows, columns] = asRows(x.shape);
+    const y = gpu.output(x.shape);
+    const { count } = elementsOf(columns);
+    gpu.run(softmaxProgram, { bound: boundOf(columns) }, { x, y }, { count }, { rows });
+    return y;
+  },
+);

@@ -87,7 +87,7 @@ function transposeRows(gpu: Gpu, x: TensorInfo, y: TensorInfo, [batch, b, c, d]:
 }
 
 export const transpose = stockKernel<{ x: TensorInfo }, TransposeAttrs>(Transpose, (gpu, { x }, { perm }, backend) => {
-  if (!isFloat(x) || backend.shouldExecuteOnCPU([x])) return undefined;
+  if (!isFloat(backend, x) || backend.shouldExecuteOnCPU([x])) return undefined;
   const { extents, order } = simplify(x.shape, perm);
   const layout = order.join();
   const output = () => gpu.output(perm.map((axis) => x.shape[axis]!));
