@@ -6,7 +6,15 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { root } from './lib/process.mjs';
 
-const folders = ['src/kernels/contracts', 'src/kernels/composed', 'src/kernels/webgpu', 'src/gradients', 'bench/cases'];
+const folders = [
+  'src/kernels/contracts',
+  'src/kernels/composed',
+  'src/kernels/webgpu',
+  'src/kernels/webgpu/stock',
+  'src/gradients',
+  'src/gradients/stock',
+  'bench/cases',
+];
 
 const HEAD = '// Written by `npm run lists`.\n';
 

@@ -3,11 +3,14 @@ import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-cor
 import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
 import { registerGradientOf } from './engine/gradient.js';
 import { registerStockGradients } from './engine/stock_gradients.js';
+import { provideReplacements } from './engine/stock_kernels.js';
 import { replaceGradients } from './engine/tape.js';
 import * as gradients from './gradients/all.js';
+import * as stockGradients from './gradients/stock/all.js';
 import * as composed from './kernels/composed/all.js';
 import { RmsNorm } from './kernels/contracts/rms_norm.js';
 import * as webgpu from './kernels/webgpu/all.js';
+import * as stockKernels from './kernels/webgpu/stock/all.js';
 import { AdamWOptimizer } from './optimizers/adam_w.js';
 
 // The ES and the CommonJS build may both be loaded, over one tfjs; kernels and classes are then the first one's.
@@ -17,6 +20,7 @@ replaceGradients();
 for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
 for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
 registerStockGradients();
+provideReplacements(Object.values(stockKernels), Object.values(stockGradients));
 if (isFirst) {
   for (const kernel of Object.values(webgpu)) registerKernel(kernel);
   serialization.registerClass(AdamWOptimizer);

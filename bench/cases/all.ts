@@ -38,6 +38,7 @@ export * from './rope.js';
 export * from './scaled_cross_entropy.js';
 export * from './softmax.js';
 export * from './sparsemax.js';
+export * from './stock_kernels.js';
 export * from './swiglu.js';
 export * from './swiglu_mlp.js';
 export * from './tvd.js';

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { DeviceBackend, MemoryMeter } from '../../src/backend/device_backend.js';
 import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
+import type { ReplacingBackend } from '../../src/engine/stock_kernels.js';
 
 /** What a measurement needs of the backend that it measures. */
 export interface BenchDevice {
@@ -11,6 +12,8 @@ export interface BenchDevice {
   deviceTime?(queue: () => void): Promise<number>;
   /** Bytes that tensors have on the device, and the most they have had since `resetPeak`. */
   readonly memory?: MemoryMeter;
+  /** Whether this library's kernels take the place of tfjs's own, where the backend has any. */
+  useReplacements(are: boolean): void;
   /** What the device has complained about since this was last called. */
   takeErrors(): string[];
 }
@@ -41,6 +44,10 @@ export class WebGPUBenchDevice implements BenchDevice {
     return backend.device.features.has('timestamp-query') ? (queue) => backend.timeOnDevice(queue) : undefined;
   }
 
+  useReplacements(are: boolean): void {
+    (this.backend as Partial<ReplacingBackend>).replacesStockKernels = are;
+  }
+
   takeErrors(): string[] {
     return this.errors.splice(0);
   }
@@ -53,6 +60,8 @@ export class HostBenchDevice implements BenchDevice {
   async wait(results: tf.Tensor[]): Promise<void> {
     await results[0]?.data();
   }
+
+  useReplacements(): void {}
 
   takeErrors(): string[] {
     return [];

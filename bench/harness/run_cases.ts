@@ -76,6 +76,7 @@ export async function runCase(
     check: (outputs: tf.Tensor[]) => Promise<void>,
   ): Promise<Measurement | undefined> {
     const complain = which === 'ours' ? fail : note;
+    device.useReplacements(which === 'ours');
     let subject: Subject | undefined;
     try {
       subject = make();
@@ -86,6 +87,7 @@ export async function runCase(
       complain(`${which} failed: ${firstLine(error)}`);
     } finally {
       subject?.dispose();
+      device.useReplacements(true);
       await device.wait([]).catch((error) => complain(`${which} failed: ${firstLine(error)}`));
       device.memory?.resetPeak();
       for (const error of new Set(device.takeErrors())) complain(`${which}: WebGPU says: ${error}`);

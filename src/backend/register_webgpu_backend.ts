@@ -18,6 +18,7 @@ import {
   resolveConfig,
 } from '../checks/config_schema.js';
 import { backendNamed } from '../engine/registered.js';
+import { replaceStockKernels } from '../engine/stock_kernels.js';
 import { type StockBackendClass, webgpuBackendClass } from './webgpu_backend.js';
 
 const schema = {
@@ -36,6 +37,11 @@ const schema = {
   memoryLimit: integer(Number.MAX_SAFE_INTEGER, { min: 1 }),
   /** Told once why the device was lost. Its tensors are gone then: register again, and go on from saved weights. */
   onDeviceLost: callback<(info: GPUDeviceLostInfo) => void>(),
+  /**
+   * Has code that uses tfjs alone gain, too: of tf.matMul, tf.softmax, tf.sum and others, and of gradients, what is faster here takes
+   * the place of tfjs's own, on this backend alone. Default true.
+   */
+  replaceStockKernels: flag(true),
   /** Replaces a backend that is registered already and works. Default false. */
   force: flag(),
 } as const;
@@ -94,6 +100,7 @@ let earlierCalls: Promise<unknown> = Promise.resolve();
 
 async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBackend> {
   const { gpu, adapter, device, powerPreference, memoryLimit, onDeviceLost, force } = config;
+  const options = { memoryLimit, replaceStockKernels: config.replaceStockKernels };
   const live = liveBackend();
   if (live && !force && (!device || device === live.device)) {
     await setBackend('webgpu');
@@ -101,12 +108,13 @@ async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBa
   }
   provideNavigatorGpu(gpu);
   const { WebGPUBackend: Stock } = await importBackend();
+  replaceStockKernels();
   const made = device ? { device, info: adapter?.info } : await makeDevice(adapter, powerPreference);
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
   const Backend = webgpuBackendClass(Stock as unknown as StockBackendClass);
   // tfjs calls it again after tf.engine().reset().
-  const make = () => mark(new Backend(made.device, info, { memoryLimit }));
+  const make = () => mark(new Backend(made.device, info, options));
   if (onDeviceLost) made.device.lost.then(onDeviceLost);
   registerBackend('webgpu', make, 3);
   await setBackend('webgpu');

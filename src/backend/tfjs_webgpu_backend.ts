@@ -55,6 +55,7 @@ export interface WebGPUBackendInternals extends KernelBackend {
   endComputePassEncoder(): void;
   submitQueue(): void;
   getQueryTime(): Promise<number>;
+  /** Whether tensors are small, and their values in JavaScript, where tfjs's kernel then computes. */
   shouldExecuteOnCPU(inputs: TensorInfo[], sizeThreshold?: number): boolean;
   runWebGPUProgram(
     program: StockProgram,
@@ -95,7 +96,7 @@ export interface StockUniform {
   data: number[];
 }
 
-interface BufferManager {
+export interface BufferManager {
   numBytesAllocated: number;
   numFreeBuffers: number;
   freeBuffers: Map<string, GPUBuffer[]>;

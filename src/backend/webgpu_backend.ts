@@ -33,6 +33,8 @@ const TENSOR_USAGE = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GP
 export interface BackendOptions {
   /** Bytes that buffers may take together. */
   readonly memoryLimit: number;
+  /** Whether what this library has in the place of tfjs's own kernels is used. */
+  readonly replaceStockKernels: boolean;
 }
 
 /** tfjs's WebGPUBackend, as it is made. */
@@ -67,11 +69,13 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     /** What went wrong on the device since the last command, to be thrown by the next. */
     failure: Error | null = null;
     lost: Error | null = null;
+    replacesStockKernels: boolean;
 
     constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, options: BackendOptions) {
       super(device, info);
       this.pool = new BufferPool(device, this, device.limits.maxBufferSize, options.memoryLimit);
       this.bufferManager = this.pool as never;
+      this.replacesStockKernels = options.replaceStockKernels;
       this.uniforms = new Uniforms(device);
       this.groups = new BindGroups(device);
       this.pipelineCache = pipelineCaches.get(device) ?? {};

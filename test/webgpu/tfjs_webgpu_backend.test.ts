@@ -14,6 +14,7 @@ if (backendName === 'webgpu') {
       const methods = [
         'makeTensorInfo',
         'uploadToGPU',
+        'shouldExecuteOnCPU',
         'disposeData',
         'ensureCommandEncoderReady',
         'endComputePassEncoder',

@@ -1,5 +1,5 @@
 import type { Activation } from '../../contracts/linear.js';
-import { wgslFunction } from '../wgsl/activations.js';
+import { type WgslFunction, wgslFunction } from '../wgsl/activations.js';
 
 /** What happens to a sum before it is stored: activation(sum + bias), or C + sum. */
 export interface Epilogue {
@@ -7,7 +7,7 @@ export interface Epilogue {
   readonly bias: false | 'f32' | 'vec4f';
   /** Adds what C holds already. */
   readonly accumulate: boolean;
-  readonly activation: Activation;
+  readonly activation: Activation | WgslFunction;
   /** Stores the value before the activation too, in `z`. */
   readonly keepZ: boolean;
 }

@@ -1,5 +1,4 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
-import type { Activation } from '../../contracts/linear.js';
 import type { Gpu } from '../runtime/gpu.js';
 import { defineProgram } from '../runtime/program.js';
 import { range } from '../wgsl/elements.js';
@@ -14,11 +13,23 @@ interface MatmulSpec extends ProductSpec {
   /** Whether the sum begins with what C holds: read at the end, one after the other, it would be waited for. */
   readonly accumulate: boolean;
   readonly epilogue: Epilogue;
+  /** Whether there are several products, in the place of slices of one. */
+  readonly batched?: true;
 }
+
+/** Which of an operand's matrices each of several products has. */
+const BATCH_UNIFORMS = {
+  aRepeat: 'u32',
+  aCount: 'u32',
+  aSize: 'u32',
+  bRepeat: 'u32',
+  bCount: 'u32',
+  bSize: 'u32',
+} as const;
 
 /** C = epilogue(A · B), C + A · B, or the parts of the sum. */
 const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
-  const { vectors, accumulate, epilogue } = spec;
+  const { vectors, accumulate, epilogue, batched } = spec;
   const tile = TILES[spec.tile]!;
   const product = new TileProduct(spec);
   const type = vectors ? 'vec4f' : 'f32';
@@ -42,12 +53,11 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
       aOffset: 'u32',
       bOffset: 'u32',
       cOffset: 'u32',
-      sliceDepth: 'u32',
+      ...(batched ? BATCH_UNIFORMS : { sliceDepth: 'u32' }),
     },
     declarations: product.declarations + epilogueDeclarations(epilogue, type),
     body: `
   let aExtent = u.m; let bExtent = u.n; let aStride = u.aStride; let bStride = u.bStride;
-  let aOffset = u.aOffset; let bOffset = u.bOffset;
   let tileRows = (u.m + ${tile.rows - 1}u) / ${tile.rows}u;
   let tileColumns = (u.n + ${tile.columns - 1}u) / ${tile.columns}u;
   let slice = workgroup / (tileRows * tileColumns);
@@ -55,8 +65,15 @@ const matmulProgram = defineProgram('matmul', (spec: MatmulSpec) => {
   ${tilePlace('tile')}
   let aStart = tileRow * ${tile.rows}u;
   let bStart = tileColumn * ${tile.columns}u;
-  let kStart = slice * u.sliceDepth;
+  ${
+    batched
+      ? `let kStart = 0u; let kEnd = u.k;
+  let aOffset = u.aOffset + slice / u.aRepeat % u.aCount * u.aSize;
+  let bOffset = u.bOffset + slice / u.bRepeat % u.bCount * u.bSize;`
+      : `let kStart = slice * u.sliceDepth;
   let kEnd = min(u.k, kStart + u.sliceDepth);
+  let aOffset = u.aOffset; let bOffset = u.bOffset;`
+  }
   ${product.begin}
   ${columns.map((j) => `let column${j} = bStart / 4u + ${product.quad(j)};`).join('\n')}
   ${accumulate ? start : ''}
@@ -107,6 +124,9 @@ export interface MatmulOperand {
   readonly stride: number;
   /** Floats before the first row, a multiple of the stride. Default 0. */
   readonly offset?: number;
+  /** Of several products: how many matrices there are, and for how many products in turn each of them is. Default 1. */
+  readonly count?: number;
+  readonly repeat?: number;
 }
 
 /** What an operand's WGSL depends on. */
@@ -134,7 +154,7 @@ export interface MatmulCall {
   /** [n] */
   readonly bias?: TensorInfo | undefined;
   /** Default 'none'. */
-  readonly activation?: Activation;
+  readonly activation?: Epilogue['activation'];
   /** Where the value before the activation is stored. */
   readonly z?: TensorInfo | undefined;
   /** Adds to what C holds already. Default false. */
@@ -143,16 +163,18 @@ export interface MatmulCall {
   readonly workspace?: TensorInfo | undefined;
   /** Floats that the parts of a split sum may take. */
   readonly mostParts?: number | undefined;
+  /** How many products there are, whose C lie one after another. The sums of several are not split. Default 1. */
+  readonly batch?: number;
   /** The tile and split, instead of those that are chosen by shape. */
   readonly plan?: Plan;
 }
 
-/** Records a matmul. The sum is taken in an order that depends on the shape alone. */
+/** Records a matmul, or several of one shape. The sum is taken in an order that depends on the shape alone. */
 export function matmul(gpu: Gpu, call: MatmulCall): void {
   const { m, n, k, a, b, c, bias, z, workspace } = call;
   if (m === 0 || n === 0) return;
   const { cStride = n, cOffset = 0, activation = 'none', accumulate = false } = call;
-  const { plan = choosePlan(m, n, k, call.mostParts) } = call;
+  const { batch = 1, plan = choosePlan(m, n, k, call.mostParts, batch) } = call;
   const { tile, slices } = plan;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
@@ -173,6 +195,7 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
     kTail: k % tile.depth !== 0,
     accumulate: accumulate && slices === 1,
     epilogue: slices > 1 ? NO_EPILOGUE : { ...epilogue, accumulate: false },
+    ...(batch > 1 && { batched: true }),
   };
   const uniforms = {
     m,
@@ -185,8 +208,16 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
     bOffset: (b.offset ?? 0) / (specB.vectors ? 4 : 1),
     cOffset: slices > 1 ? 0 : cOffset / unit,
     sliceDepth,
+    ...(batch > 1 && {
+      aRepeat: a.repeat ?? 1,
+      aCount: a.count ?? 1,
+      aSize: (m * k) / (specA.vectors ? 4 : 1),
+      bRepeat: b.repeat ?? 1,
+      bCount: b.count ?? 1,
+      bSize: (k * n) / (specB.vectors ? 4 : 1),
+    }),
   };
-  const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns);
+  const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) * batch;
   if (slices === 1) {
     gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, bias, c, zOut: z }, uniforms, tiles);
     return;

@@ -94,17 +94,17 @@ export interface Plan {
 
 const plans = new NumbersMap<Plan>(4096);
 
-/** Chooses the tile and the split of the sum for a shape: those that should take the least time. */
-export function choosePlan(m: number, n: number, k: number, mostParts = MOST_PARTS): Plan {
-  const key = [m, n, k, mostParts];
+/** Chooses the tile and the split of the sum for a shape: those that should take the least time. The sums of several products are whole. */
+export function choosePlan(m: number, n: number, k: number, mostParts = MOST_PARTS, batch = 1): Plan {
+  const key = [m, n, k, mostParts, batch];
   const known = plans.get(key);
   if (known) return known;
   let best: Plan = { tile: TILES[0]!, slices: 1 };
   let bestTime = Infinity;
   for (const tile of TILES) {
     for (const slices of SLICES) {
-      if (slices > 1 && (slices * m * n > mostParts || k / slices < 8 * tile.depth)) break;
-      const time = estimate(tile, slices, m, n, k);
+      if (slices > 1 && (batch > 1 || slices * m * n > mostParts || k / slices < 8 * tile.depth)) break;
+      const time = estimate(tile, slices, m, n, k, batch);
       if (time < bestTime) {
         bestTime = time;
         best = { tile, slices };
@@ -140,8 +140,8 @@ function tileTime(tile: MeasuredTile, tiles: number, k: number): number {
   return Math.max(tile.alone, tile.busy * share) * (k / 768 + 0.02);
 }
 
-function estimate(tile: MeasuredTile, slices: number, m: number, n: number, k: number): number {
-  const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) * slices;
+function estimate(tile: MeasuredTile, slices: number, m: number, n: number, k: number, batch: number): number {
+  const tiles = Math.ceil(m / tile.rows) * Math.ceil(n / tile.columns) * slices * batch;
   const sum = slices > 1 ? m * n * (slices + 1) * SUM_FLOAT + SUM_DISPATCH : 0;
   // Of plans that take about as long, the one with the fewest parts needs the least memory.
   return (DISPATCH + tileTime(tile, tiles, k / slices) + sum) * (1 + 0.0024 * slices);

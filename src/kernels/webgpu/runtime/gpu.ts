@@ -5,7 +5,7 @@ import { lostError } from '../../../backend/lost_error.js';
 import { deviceBackendOf } from '../../../backend/tfjs_webgpu_backend.js';
 import { Uniforms } from '../../../backend/uniforms.js';
 import { type CompiledProgram, CompiledPrograms } from './compiled_programs.js';
-import { type DeviceTraits, type Limits, type ProgramFamily, SMALLEST_SUBGROUP } from './program.js';
+import { type DeviceTraits, defineProgram, type Limits, type ProgramFamily, SMALLEST_SUBGROUP } from './program.js';
 import { Tensors } from './tensors.js';
 
 function limitsOf({ limits }: GPUDevice): Limits {
@@ -19,6 +19,19 @@ function limitsOf({ limits }: GPUDevice): Limits {
  * remembering: a learning rate.
  */
 export type UniformValue = number | (() => number);
+
+/** Threads of a workgroup that converts numbers, one each. */
+const CONVERTED = 256;
+
+const toFloatsProgram = defineProgram('toFloats', (_: object) => ({
+  workgroupSize: CONVERTED,
+  reads: { x: 'i32' },
+  writes: { y: 'f32' },
+  uniforms: { size: 'u32' },
+  body: `
+  let at = workgroup * ${CONVERTED}u + thread;
+  if (at < u.size) { y[at] = f32(x[at]); }`,
+}));
 
 /**
  * Runs WGSL programs on a backend's device, in one order with the backend's own kernels. It remembers pipelines by
@@ -103,6 +116,7 @@ export class Gpu implements DeviceTraits {
    */
   writable(info: TensorInfo): TensorInfo {
     if (util.sizeFromShape(info.shape) === 0) return info;
+    if (this.isCastInteger(info)) return this.toFloats(info);
     const { refCount, external } = this.backend.dataOf(info);
     if (refCount > 1 || external) {
       const copy = this.output(info.shape, info.dtype as 'float32' | 'int32');
@@ -173,7 +187,15 @@ export class Gpu implements DeviceTraits {
     const { name, pipeline, reads, writes } = program;
     const bindings: Binding[] = [];
     let bytes = 0;
-    for (let i = 0; i < reads.length; i++) bindings.push(this.tensors.read(program, reads[i]!, tensors[i]));
+    let converted: TensorInfo[] | undefined;
+    for (let i = 0; i < reads.length; i++) {
+      let tensor = tensors[i];
+      if (tensor && this.isCastInteger(tensor)) {
+        tensor = this.toFloats(tensor);
+        converted = [...(converted ?? []), tensor];
+      }
+      bindings.push(this.tensors.read(program, reads[i]!, tensor));
+    }
     for (let i = 0; i < writes.length; i++) {
       bindings.push(this.tensors.write(program, writes[i]!, tensors[reads.length + i]));
     }
@@ -183,6 +205,21 @@ export class Gpu implements DeviceTraits {
     const y = Math.ceil(workgroups / perRow);
     const bindGroup = this.groups.get(program, bindings);
     this.backend.dispatch({ name, pipeline, bindGroup, x: Math.ceil(workgroups / y), y, z: 1, bytes });
+    if (converted) this.release(...converted);
+  }
+
+  /** tfjs's cast of integers to floats leaves the integers as they are, which its own kernels convert as they read them. */
+  private isCastInteger({ dataId, dtype, shape }: TensorInfo): boolean {
+    return dtype === 'float32' && this.backend.dataOf({ dataId }).dtype !== 'float32' && util.sizeFromShape(shape) > 0;
+  }
+
+  /** A tensor's integers as floats. */
+  private toFloats({ dataId, shape }: TensorInfo): TensorInfo {
+    const x = { dataId, shape, dtype: 'int32' as const };
+    const y = this.output(shape);
+    const size = util.sizeFromShape(shape);
+    this.run(toFloatsProgram, {}, { x, y }, { size }, Math.ceil(size / CONVERTED));
+    return y;
   }
 
   private uniformsOf({ uniformTypes }: CompiledProgram, values: readonly UniformValue[]): Binding {

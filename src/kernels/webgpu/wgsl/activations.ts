@@ -64,9 +64,16 @@ const GELU = `
 fn gelu(x: T) -> T { return x * normalCdf(x); }
 fn geluSlope(x: T) -> T { return normalCdf(x) + x * 0.3989422804014327 * exp(-0.5 * x * x); }`;
 
+/** NaN stays NaN. */
 const RELU = `
-fn relu(x: T) -> T { return max(x, T(0.0)); }
+fn relu(x: T) -> T { return select(x, T(0.0), x < T(0.0)); }
 fn reluSlope(x: T) -> T { return select(T(0.0), T(1.0), x > T(0.0)); }`;
+
+const RELU6 = `
+fn relu6(x: T) -> T { return select(select(x, T(0.0), x < T(0.0)), T(6.0), x > T(6.0)); }`;
+
+const ELU = `
+fn elu(x: T) -> T { return select(x, exp(x) - 1.0, x < T(0.0)); }`;
 
 const SOURCES = {
   tanh: TANH,
@@ -75,6 +82,8 @@ const SOURCES = {
   geluTanh: SIGMOID + GELU_TANH,
   gelu: NORMAL_CDF + GELU,
   relu: RELU,
+  relu6: RELU6,
+  elu: ELU,
 };
 
 export type WgslFunction = keyof typeof SOURCES;

@@ -3,7 +3,7 @@ import { times } from './elements.js';
 
 export interface ReductionOptions {
   /** A matrix is four vec4s that are added up together, for the price of one wait. */
-  readonly type?: 'f32' | 'vec2f' | 'vec4f' | 'mat4x4f';
+  readonly type?: 'f32' | 'u32' | 'vec2f' | 'vec4f' | 'mat4x4f';
   /** Of a matrix 'add' alone. */
   readonly op?: 'add' | 'max';
 }

@@ -1,5 +1,5 @@
 import type { DeviceTraits, UniformType } from '../runtime/program.js';
-import { type ElementType, elementsOf, maxOf, sumOf, times } from './elements.js';
+import { type ElementType, elementsOf, maxOf, powerOfTwo, sumOf, times } from './elements.js';
 import { type ReductionOptions, rowReduction } from './reduction.js';
 
 /** Up to this many elements a thread, a row is held in registers: it is read once however often a kernel passes over it. */
@@ -39,7 +39,15 @@ export interface RowOptions {
   readonly streamed?: boolean;
   /** Whether the row is reduced again and again, so that as few threads as can hold it should wait for one another. Default false. */
   readonly iterated?: boolean;
+  /**
+   * Whether `columns` is only the most that a row has, by `boundOf`, and its elements are the uniform `count`: one program then serves
+   * rows of many lengths. Default false.
+   */
+  readonly bounded?: boolean;
 }
+
+/** The least bound of rows of `columns` floats: a multiple of 4 where that is one. */
+export const boundOf = (columns: number) => (columns % 4 === 0 ? powerOfTwo(columns) : powerOfTwo(columns + 1) - 1);
 
 /**
  * How threads walk rows of `columns` floats: in vec4s where every row begins at a multiple of four and in scalars otherwise.
@@ -68,6 +76,9 @@ export class Row {
   private readonly perThread: number;
   private readonly inRegisters: boolean;
   private readonly streamed: boolean;
+  /** WGSL of the elements in a row, and from one to the next. */
+  private readonly size: string;
+  private readonly step: string;
   /** Where each value that was passed over comes from. */
   private readonly passed = new Map<string, Source>();
 
@@ -75,7 +86,7 @@ export class Row {
   constructor(
     private readonly gpu: DeviceTraits,
     readonly columns: number,
-    { inputs = 1, stride = columns, streamed = false, iterated = false }: RowOptions = {},
+    { inputs = 1, stride = columns, streamed = false, iterated = false, bounded = false }: RowOptions = {},
   ) {
     const { type, count } = elementsOf(stride);
     this.type = type;
@@ -95,7 +106,9 @@ export class Row {
     this.lanes = lanes;
     this.workgroupSize = Math.max(lanes, iterated ? ITERATED_WORKGROUP : PACKED_WORKGROUP);
     this.rowsPerWorkgroup = this.workgroupSize / lanes;
-    this.uniforms = this.isShared ? { rows: 'u32' } : {};
+    this.uniforms = { ...(this.isShared && { rows: 'u32' }), ...(bounded && { count: 'u32' }) };
+    this.size = bounded ? 'u.count' : `${this.count}u`;
+    this.step = bounded ? 'u.count' : `${this.stride}u`;
     this.perThread = Math.ceil(this.count / lanes);
     // Loads that are written out are under way together, which a loop's are not.
     this.inRegisters = this.perThread <= (streamed ? elements : registers);
@@ -111,13 +124,13 @@ export class Row {
    * and `base`, its first element. Threads beyond the last row read that row, and visit no element.
    */
   begin(group = 'workgroup', first = '0u'): string {
-    if (!this.isShared) return `let row = ${first} + ${group}; let base = row * ${this.stride}u;`;
+    if (!this.isShared) return `let row = ${first} + ${group}; let base = row * ${this.step};`;
     return `
   let place = thread % ${this.lanes}u;
   let isRow = ${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u < u.rows;
   let row = ${first} + min(${group} * ${this.rowsPerWorkgroup}u + thread / ${this.lanes}u, u.rows - 1u);
-  let base = row * ${this.stride}u;
-  let end = select(0u, ${this.count}u, isRow);`;
+  let base = row * ${this.step};
+  let end = select(0u, ${this.size}, isRow);`;
   }
 
   /** WGSL of a loop in which a workgroup walks every `u.workgroups`-th group of `u.rows` rows. */
@@ -256,7 +269,7 @@ export class Row {
       const text = typeof source === 'string' ? source : isFirst ? source.first : source.again;
       return `let ${name} = ${text.replaceAll('@', 'at')};`;
     });
-    const end = this.isShared ? 'end' : `${this.count}u`;
+    const end = this.isShared ? 'end' : this.size;
     return `for (var at = ${this.place}; at < ${end}; at += ${this.lanes}u) {\n${loads.join('\n')}\n${visit(values(''), 'at', 0)}\n}`;
   }
 
@@ -283,8 +296,7 @@ export class Row {
         return this.times((i) => {
           const at = this.element(i, place);
           const load = `${name}${i} = ${text.replaceAll('@', at)};`;
-          const isWhole = (i + 1) * this.lanes <= this.count;
-          return `var ${name}${i} = ${this.type}(); ${isWhole ? load : `if (${at} < ${this.count}u) { ${load} }`}`;
+          return `var ${name}${i} = ${this.type}(); ${this.isWhole(i) ? load : `if (${at} < ${this.size}) { ${load} }`}`;
         });
       })
       .join('\n');
@@ -302,8 +314,12 @@ export class Row {
   private guarded(i: number, inside: (at: string) => string): string {
     const at = this.element(i, this.place);
     if (this.isShared) return `if (${at} < end) { ${inside(at)} }`;
-    const isWhole = (i + 1) * this.lanes <= this.count;
-    return isWhole ? `{ ${inside(at)} }` : `if (${at} < ${this.count}u) { ${inside(at)} }`;
+    return this.isWhole(i) ? `{ ${inside(at)} }` : `if (${at} < ${this.size}) { ${inside(at)} }`;
+  }
+
+  /** Whether every thread has an `i`-th element. */
+  private isWhole(i: number): boolean {
+    return this.size === `${this.count}u` && (i + 1) * this.lanes <= this.count;
   }
 
   private times(text: (i: number) => string): string {
