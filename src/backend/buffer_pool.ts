@@ -110,8 +110,8 @@ export class Arena extends FreeBuffers {
   }
 }
 
-/** Below this, in bytes, a buffer may be twice as large as what it is for. */
-const SMALL = 2 ** 20;
+/** Below this, in bytes, a buffer may be twice as large as what it is for: making another takes longer than it is worth. */
+const SMALL = 16 * 2 ** 20;
 /** The smallest buffer, in bytes. */
 const SMALLEST = 256;
 /** From here on, in bytes, it is likely that the device may not have the memory. */
