@@ -345,7 +345,7 @@ export async function runProgram(instructions: Program): Promise<Outcome> {
     const given = inputs.map((shape, i) => choose(slots, i === 0 ? step.a : step.b, isShape(shape)));
     if (given.some((slot) => slot === undefined)) return;
     const outputs = run(...given.map((slot) => slot!.tensor)) as unknown as tf.Tensor[];
-    const copies = [...new Set(outputs)].map((tensor) => ({ name: `t${state.count++}`, tensor: tf.mul(tensor, 1) }));
+    const copies = outputs.map((tensor) => ({ name: `t${state.count++}`, tensor: tf.mul(tensor, 1) }));
     lines.push(`[${copies.map((copy) => copy.name)}] = copies of ${name}(${given.map((slot) => slot!.name)})`);
     slots.push(...copies);
     if (step.disposes || tf.getBackend() === 'cpu') {
