@@ -224,7 +224,7 @@ export class BufferPool {
     if (pooled.isFree) return;
     pooled.isFree = true;
     this.numUsedBuffers--;
-    this.numBytesUsed -= pooled.size;
+    if (!pooled.isBroken) this.numBytesUsed -= pooled.size;
     if (pooled.home instanceof Arena) pooled.home.used -= pooled.size;
     if (this.onForeignRelease && pooled.home !== this.arena) this.onForeignRelease(pooled);
     if (pooled.pins === 0) this.putBack(pooled);
@@ -385,18 +385,23 @@ export class BufferPool {
     if (pooled.batch === this.order.batchNumber) this.order.submit();
     pooled.buffer.destroy();
     this.all.delete(pooled);
-    this.numBytesAllocated -= pooled.size;
+    if (!pooled.isBroken) this.numBytesAllocated -= pooled.size;
   }
 
   /**
-   * The device had no memory for a buffer where it had made `before` bytes. Whoever asks next does not ask for more: not than there
+   * The device had no memory for a buffer where it had made `before` bytes. Whoever asks next does not ask for much more than there
    * was, or than this much, where the buffer alone was the larger part.
    */
   private failed(pooled: PooledBuffer, before: number): void {
     const { size } = pooled;
-    const held = this.describe();
     pooled.isBroken = true;
-    this.memoryLimit = Math.min(this.memoryLimit, size < before ? before : before + size - 1);
+    if (this.all.has(pooled)) {
+      this.numBytesAllocated -= size;
+      if (!pooled.isFree) this.numBytesUsed -= size;
+    }
+    const held = this.describe();
+    const left = size < before ? Math.min(size - 1, LARGE) : size - 1;
+    this.memoryLimit = Math.min(this.memoryLimit, before + left);
     if (pooled.isFree && this.all.has(pooled) && pooled.pins === 0) {
       pooled.home.remove(pooled);
       this.numFreeBuffers--;

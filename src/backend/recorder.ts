@@ -94,9 +94,12 @@ export class Recorder {
   /** A function that gives tensors for a step to return: copies of those whose data it has not made, or is a variable's. */
   outputsOf(recording: Recording): (tensor: Tensor) => Tensor {
     const held = new Set(this.variables().values());
+    const outputs = new Map<Tensor, Tensor>();
     return (tensor) => {
       const data = this.dataOf(tensor);
-      return recording.made.has(data) && !held.has(data) ? tensor : this.copyOf(tensor);
+      const isOwn = recording.made.has(data) && !held.has(data);
+      if (!outputs.has(tensor)) outputs.set(tensor, isOwn ? tensor : this.copyOf(tensor));
+      return outputs.get(tensor)!;
     };
   }
 

@@ -61,6 +61,10 @@ export class Recording {
   private readonly variables = new Map<Held, TensorData>();
   private readonly commands: Array<Dispatch | Copy> = [];
   private readonly writes: Array<() => void> = [];
+  /** What several variables had. */
+  private readonly sharedBefore = new Set<TensorData>();
+  /** Whether variables lie elsewhere after the step than where it read them. */
+  private hasMoved = false;
   private readonly pinned = new Set<PooledBuffer>();
 
   constructor(
@@ -133,11 +137,17 @@ export class Recording {
   finish(before: ReadonlyMap<Held, TensorData>, outputs: readonly Held[]): number {
     const { backend } = this;
     const settled = new Set<TensorData>();
+    const seen = new Set<TensorData>();
+    for (const old of before.values()) {
+      if (seen.has(old)) this.sharedBefore.add(old);
+      seen.add(old);
+    }
     for (const [variable, old] of before) {
       if (variable.isDisposed) continue;
       const data = backend.dataOf(variable);
       if (data !== old && this.made.has(data)) {
-        if (this.writeBack(variable, data, old)) settled.add(data);
+        this.writeBack(variable, data, old);
+        settled.add(data);
       }
       if (this.used.has(data) || this.written.has(data)) this.variables.set(variable, data);
     }
@@ -163,19 +173,14 @@ export class Recording {
   }
 
   /** Has a variable's new value copied into the buffer that its old one was read from, which it takes over. */
-  private writeBack(variable: Held, data: TensorData, old: TensorData): boolean {
+  private writeBack(variable: Held, data: TensorData, old: TensorData): void {
     const { backend } = this;
     const { pool } = backend;
     if (!data.resource) backend.makeResident(data);
     const bytes = variable.size * 4;
     const buffer = this.used.get(old);
     const target = buffer && pool.of(buffer);
-    if (!target) {
-      // Nothing reads the old value: the new one is written where it is.
-      this.separate(data, bytes, true);
-    } else {
-      // Something else holds the old value still.
-      if (!target.isFree) return false;
+    if (target?.isFree && !this.sharedBefore.has(old)) {
       const source = pool.of(data.resource as GPUBuffer)!;
       backend.copyBinding(pool.bindingOf(source, bytes), pool.bindingOf(target, bytes));
       pool.reclaim(target);
@@ -183,10 +188,13 @@ export class Recording {
       data.resource = target.buffer;
       this.used.delete(old);
       this.used.set(data, target.buffer);
+    } else {
+      // Nothing reads the old value: the new one is written where it is. Or something else holds it still, or held it.
+      if (target) this.hasMoved = true;
+      this.separate(data, bytes, true);
     }
     backend.forgetValues(variable);
     this.written.add(data);
-    return true;
   }
 
   /** Gives data a buffer that no recording writes: but this one, if it `isWritten` on. */
@@ -209,7 +217,7 @@ export class Recording {
 
   /** Whether all that it reads and writes is where it was. */
   get isCurrent(): boolean {
-    if (!this.live.has(this)) return false;
+    if (this.hasMoved || !this.live.has(this)) return false;
     for (const [variable, data] of this.variables) {
       if (variable.isDisposed || this.backend.dataOf(variable) !== data) return false;
     }

@@ -494,6 +494,8 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     /** Labels in the message say which program or op it is about. */
     readonly onUncapturedError = (event: GPUUncapturedErrorEvent): void => {
       event.preventDefault();
+      // What it follows from is told by itself.
+      if (event.error.message.includes('is invalid due to a previous error')) return;
       this.failure ??= new Error(`WebGPU: ${event.error.message}`);
     };
 

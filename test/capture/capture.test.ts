@@ -287,7 +287,7 @@ describe('capture', () => {
         const outer = random([4], 9);
         const step: Step = (x) => {
           const y = tf.mul(x!, 2);
-          return [y, y, tf.reshape(y, [8, 3]), x!, tf.reshape(x!, [24]), outer, tf.scalar(7)];
+          return [y, y, tf.reshape(y, [8, 3]), x!, tf.reshape(x!, [24]), outer, tf.scalar(7), x!];
         };
         const make = () => capture(step);
         const captured = make();
@@ -298,7 +298,9 @@ describe('capture', () => {
           const values = await valuesOf(outputs);
           const expected = [doubled, doubled, doubled, [...(await x.data())], [...(await x.data())]];
           expect(values.slice(0, 5), `call ${i}`).to.deep.equal(expected);
-          expect(values.slice(5)).to.deep.equal([[...(await outer.data())], [7]]);
+          expect(values.slice(5, 7)).to.deep.equal([[...(await outer.data())], [7]]);
+          expect(outputs[1], 'once more').to.equal(outputs[0]);
+          expect(outputs[7], 'once more').to.equal(outputs[3]);
           x.dispose();
           if (replays) continue;
           tf.dispose(outputs.filter((tensor) => tensor !== outer));
@@ -568,6 +570,38 @@ describe('capture', () => {
           return calls;
         });
         expect(captured, name).to.deep.equal(eager);
+      }
+    });
+
+    it('that is one variable assigned to another between calls', async () => {
+      const steps: Array<(w: tf.Variable, w2: tf.Variable, x: tf.Tensor) => void> = [
+        (w, w2, x) => {
+          const product = tf.mul(w2, w);
+          w.assign(tf.add(tf.mul(w, 0.5), x));
+          w2.assign(product);
+        },
+        (w, w2, x) => w.assign(tf.add(tf.mul(w, w2), x)),
+        (w, w2, x) => w2.assign(tf.add(tf.mul(w, w2), x)),
+      ];
+      for (const update of steps) {
+        for (const every of [1, 2, 3]) {
+          const variables: tf.Variable[] = [];
+          const make = () => {
+            variables.splice(0, 2, ...tf.tidy(() => [3, 4].map((seed) => tf.variable(random([4], seed)))));
+            const [w, w2] = variables as [tf.Variable, tf.Variable];
+            const step: Step = (x) => {
+              update(w, w2, x!);
+              return [tf.add(w, 0), tf.add(w2, 0)];
+            };
+            return { step, dispose: () => tf.dispose(variables) };
+          };
+          await expectSameCalls(make, (i) => [random([4], i)], {
+            count: 8,
+            between: (i) => {
+              if (i % every === 0) variables[1]!.assign(variables[0]!);
+            },
+          });
+        }
       }
     });
 
