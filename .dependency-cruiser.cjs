@@ -9,7 +9,7 @@ const only = (name, from, allowed) => ({
 });
 
 const contracts = 'kernels/contracts/';
-const seam = 'backend/(bind_groups|device_backend|lost_error|tfjs_webgpu_backend|uniforms)\\.ts';
+const seam = 'backend/(bind_groups|constants|device_backend|lost_error|tfjs_webgpu_backend|uniforms)\\.ts';
 const numbersMap = 'backend/numbers_map\\.ts';
 
 module.exports = {
@@ -23,7 +23,7 @@ module.exports = {
     only('contracts-stand-alone', contracts, [contracts]),
     only('checks-stand-alone', 'checks/', ['checks/']),
     only('backend', 'backend/', ['backend/', 'checks/', 'engine/(registered|stock_kernels)\\.ts']),
-    only('capture', 'capture/', ['capture/', 'backend/(recorder|recording)\\.ts', 'checks/', 'engine/']),
+    only('capture', 'capture/', ['capture/', 'backend/(device_backend|recorder|recording)\\.ts', 'checks/', 'engine/']),
     only('engine', 'engine/', ['engine/', contracts, seam]),
     only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
     only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),

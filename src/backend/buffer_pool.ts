@@ -3,6 +3,8 @@ import type { Binding } from './device_backend.js';
 /** A buffer of the pool. */
 export interface PooledBuffer {
   readonly buffer: GPUBuffer;
+  /** In the order in which buffers were made. */
+  readonly number: number;
   readonly size: number;
   readonly usage: number;
   /** Where it goes once it is free. */
@@ -32,52 +34,56 @@ export interface CommandOrder {
   onOutOfMemory(error: Error): void;
 }
 
-/** Free buffers of a pool, by usage and size, the one that was freed last on top. */
+/**
+ * Free buffers of a pool, by usage and size, in the order in which they were made. The first is taken: steps that repeat then get the
+ * same buffers in the same order, and find their bind groups again.
+ */
 export class FreeBuffers {
-  private readonly stacks = new Map<number, PooledBuffer[]>();
+  private readonly lists = new Map<number, PooledBuffer[]>();
 
   /** @param mostWaste How many times larger a buffer may be than what it is for. */
   constructor(private readonly mostWaste: number) {}
 
   add(pooled: PooledBuffer): void {
     const key = keyOf(pooled.size, pooled.usage);
-    const stack = this.stacks.get(key);
-    if (stack) stack.push(pooled);
-    else this.stacks.set(key, [pooled]);
+    const list = this.lists.get(key);
+    if (list) list.splice(placeOf(list, pooled.number), 0, pooled);
+    else this.lists.set(key, [pooled]);
   }
 
   /** The smallest buffer that wastes little, and that no command of batch `busy` may use. */
   take(size: number, usage: number, busy?: number): PooledBuffer | undefined {
     const most = size * (size < SMALL ? Math.max(2, this.mostWaste) : this.mostWaste);
     for (let candidate = size; candidate <= most; candidate += stepOf(candidate)) {
-      const stack = this.stacks.get(keyOf(candidate, usage));
-      if (!stack || stack.length === 0) continue;
-      if (busy === undefined) return stack.pop();
-      // The one at the bottom has been free for longest.
-      if (stack[0]!.batch !== busy) return stack.shift();
+      const list = this.lists.get(keyOf(candidate, usage));
+      if (!list || list.length === 0) continue;
+      if (busy === undefined) return list.shift();
+      const place = list.findIndex(({ batch }) => batch !== busy);
+      if (place >= 0) return list.splice(place, 1)[0];
     }
     return undefined;
   }
 
   remove(pooled: PooledBuffer): void {
-    const stack = this.stacks.get(keyOf(pooled.size, pooled.usage)) ?? [];
-    const place = stack.indexOf(pooled);
-    if (place >= 0) stack.splice(place, 1);
+    const list = this.lists.get(keyOf(pooled.size, pooled.usage)) ?? [];
+    const place = list.indexOf(pooled);
+    if (place >= 0) list.splice(place, 1);
   }
 
   /** Takes out the buffer that has been free for longest. */
   takeOldest(): PooledBuffer | undefined {
-    let oldest: PooledBuffer[] | undefined;
-    for (const stack of this.stacks.values()) {
-      if (stack.length > 0 && (!oldest || stack[0]!.freedAt < oldest[0]!.freedAt)) oldest = stack;
+    let oldest: PooledBuffer | undefined;
+    for (const list of this.lists.values()) {
+      for (const pooled of list) if (!oldest || pooled.freedAt < oldest.freedAt) oldest = pooled;
     }
-    return oldest?.shift();
+    if (oldest) this.remove(oldest);
+    return oldest;
   }
 
   /** Takes out all. */
   takeAll(): PooledBuffer[] {
-    const all = [...this.stacks.values()].flat();
-    this.stacks.clear();
+    const all = [...this.lists.values()].flat();
+    this.lists.clear();
     return all;
   }
 }
@@ -129,6 +135,17 @@ const WINDOW = 16384;
 /** The distance from one size of buffers to the next: sixteen sizes between a power of two and the next. */
 const stepOf = (size: number) => Math.max(SMALLEST, 2 ** (Math.floor(Math.log2(size)) - 4));
 
+/** Where a number belongs in a list that is in their order. */
+function placeOf(list: readonly PooledBuffer[], number: number): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle]!.number < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 const keyOf = (size: number, usage: number) => size * 1024 + usage;
 
 /** The bytes of the buffer for so many bytes. */
@@ -158,6 +175,7 @@ export class BufferPool {
   /** All that were not destroyed. */
   private readonly all = new Set<PooledBuffer>();
   private nextId = 0;
+  private nextNumber = 0;
   private events = 0;
   /** The most bytes used in this window and in the one before. */
   private recent = { now: 0, before: 0, left: WINDOW };
@@ -330,6 +348,7 @@ export class BufferPool {
     );
     const pooled: PooledBuffer = {
       buffer,
+      number: this.nextNumber++,
       size,
       usage,
       home,

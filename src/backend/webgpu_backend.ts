@@ -9,6 +9,7 @@ import {
 import { currentOp } from '../engine/registered.js';
 import { BindGroups } from './bind_groups.js';
 import { BufferPool, type PooledBuffer } from './buffer_pool.js';
+import { Constants } from './constants.js';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
 import { lostError } from './lost_error.js';
 import type { Recording } from './recording.js';
@@ -53,6 +54,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     readonly pool: BufferPool;
     readonly uniforms: Uniforms;
     readonly groups: BindGroups;
+    readonly constants: Constants;
     readonly stockPrograms = new Map<GPUComputePipeline, { id: number; layout: GPUBindGroupLayout }>();
     readonly externalBindings = new WeakMap<GPUBuffer, Binding>();
     readonly forgetful = new WeakSet<TensorData>();
@@ -70,6 +72,8 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     failure: Error | null = null;
     lost: Error | null = null;
     replacesStockKernels: boolean;
+    /** While a kernel of tfjs's is prepared: `recordAndSubmit` uploads what needs it. */
+    uploadsLater = false;
 
     constructor(device: GPUDevice, info: GPUAdapterInfo | undefined, options: BackendOptions) {
       super(device, info);
@@ -78,6 +82,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       this.replacesStockKernels = options.replaceStockKernels;
       this.uniforms = new Uniforms(device);
       this.groups = new BindGroups(device);
+      this.constants = new Constants(device);
       this.pipelineCache = pipelineCaches.get(device) ?? {};
       pipelineCaches.set(device, this.pipelineCache);
       device.lost.then((info) => {
@@ -137,6 +142,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     override uploadToGPU(dataId: DataId): void {
+      if (this.uploadsLater) return;
       const data = this.tensorMap.get(dataId);
       if (data.resource == null) this.makeResident(data);
     }
@@ -320,12 +326,15 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       // Its WGSL has the length of a row, which tfjs leaves out of the key.
       if (program.shaderKey.startsWith('cum_')) program.shaderKey += `_${program.outputShape.at(-1)}`;
       const output = given ?? this.makeTensorInfo(program.outputShape, dtype);
+      this.uploadsLater = true;
       try {
         return super.runWebGPUProgram(program, inputs, dtype, uniforms, output);
       } catch (error) {
         // For want of memory, as a rule.
         if (!given) this.disposeData(output.dataId);
         throw error;
+      } finally {
+        this.uploadsLater = false;
       }
     }
 
@@ -335,7 +344,9 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       inputs: TensorInfo[],
       uniforms?: StockUniform[] | null,
     ): void {
+      this.uploadsLater = false;
       if (program.pixelsOpType != null) {
+        for (const { dataId } of [output, ...inputs]) this.uploadToGPU(dataId);
         // Its texture may be another in each call, or live for this task alone.
         this.recording?.refuse(`${program.constructor.name} reads or draws an image`);
         this.lastPipeline = null;
@@ -354,13 +365,18 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       }
       const bindings: Binding[] = [];
       let bytes = 0;
-      const bind = ({ dataId, shape, dtype }: TensorInfo) => {
-        const size = util.sizeFromShape(shape) * bytesPerElement(dtype);
+      const bytesOf = ({ shape, dtype }: TensorInfo) => util.sizeFromShape(shape) * bytesPerElement(dtype);
+      const bind = (binding: Binding, size: number) => {
         bytes += size;
-        bindings.push(this.storageOf({ dataId, shape, dtype }, size));
+        bindings.push(binding);
       };
-      bind(output);
-      for (const input of inputs) bind(input);
+      bind(this.storageOf(output, bytesOf(output)), bytesOf(output));
+      for (const input of inputs) {
+        const size = bytesOf(input);
+        // A variable may have other values when a captured step runs again.
+        const constant = this.recording ? undefined : this.constants.of(this.dataOf(input));
+        bind(constant ?? this.storageOf(input, size), size);
+      }
       bindings.push(
         this.uniforms.getWords((words, floats) => packStock(program, output, inputs, uniforms ?? [], words, floats)),
       );

@@ -1,28 +1,25 @@
 import { type TensorInfo, util } from '@tensorflow/tfjs-core';
+import { Constants, newBinding } from '../../../backend/constants.js';
 import type { Binding, DeviceBackend, TensorData } from '../../../backend/device_backend.js';
-import { NumbersMap } from '../../../backend/numbers_map.js';
 import type { CompiledProgram } from './compiled_programs.js';
-
-/** The longest tensor in JavaScript's memory that is remembered by its content, and how many are. */
-const MOST_CONSTANTS = 4;
-const CONSTANTS_CAPACITY = 256;
-
-/** Binding numbers of this file's own are negative: those of a backend's tensors are not. */
-let lastId = -1;
 
 /** What tensors are bound by. */
 export class Tensors {
-  private readonly constants = new NumbersMap<Binding>(CONSTANTS_CAPACITY);
+  private readonly constants: Constants;
 
   constructor(
     private readonly backend: DeviceBackend,
     private readonly limits: { readonly maxStorageBufferBindingSize: number },
-  ) {}
+  ) {
+    this.constants = new Constants(backend.device);
+  }
 
   /** The tensor that a program reads by `name`. */
   read(program: CompiledProgram, name: string, info: TensorInfo | undefined): Binding {
     const [given, data] = this.find(program, name, info);
-    return this.constantOf(given, data) ?? this.bind(program, name, given);
+    // A variable may have others when a captured step runs again.
+    const constant = this.backend.recording ? undefined : this.constants.of(data);
+    return constant ?? this.bind(program, name, given);
   }
 
   /** The tensor that a program writes by `name`. */
@@ -48,29 +45,4 @@ export class Tensors {
     }
     return backend.storageOf(info, bytes);
   }
-
-  /**
-   * The buffer of a few values that are still in JavaScript's memory, such as the 1 that a backward pass begins with: one for
-   * each content. An upload would take a buffer, and a write, on every step.
-   */
-  private constantOf({ shape }: TensorInfo, { dtype, resource, values }: TensorData): Binding | undefined {
-    if (resource || !values || shape.length > 1 || dtype === 'bool') return undefined;
-    // A variable may have others when a captured step runs again.
-    if (this.backend.recording) return undefined;
-    if (values.length === 0 || values.length > MOST_CONSTANTS) return undefined;
-    const isInteger = dtype === 'int32';
-    const key = [Number(isInteger), ...Array.from(values)];
-    const known = this.constants.get(key);
-    if (known) return known;
-    const size = values.length * 4;
-    const buffer = this.backend.device.createBuffer({ size, usage: GPUBufferUsage.STORAGE, mappedAtCreation: true });
-    const array = isInteger ? Int32Array : Float32Array;
-    new array(buffer.getMappedRange()).set(values);
-    buffer.unmap();
-    const constant = newBinding(buffer);
-    this.constants.add(key, constant);
-    return constant;
-  }
 }
-
-const newBinding = (buffer: GPUBuffer): Binding => ({ buffer, id: lastId-- });
