@@ -70,6 +70,21 @@ if (target === 'webgpu') {
       });
     });
 
+    it('are of the very size where the user sees them', async () => {
+      await expectNoLeak(async () => {
+        const x = tf.fill([5], 3);
+        const { tensorRef, buffer } = x.dataToGPU();
+        expect(buffer!.size).to.equal(20);
+        await expectClose(tensorRef, Array(5).fill(3), 0);
+        const copied = tf.tensor({ buffer: buffer! }, [5], 'float32');
+        tensorRef.dispose();
+        await expectClose(copied, Array(5).fill(3), 0);
+        const upload = tf.tensor1d([1, 2]);
+        expectError(() => upload.dataToGPU(), /^Data is not on GPU but on CPU\.$/);
+        tf.dispose([x, copied, upload]);
+      });
+    });
+
     it('are not overwritten by uploads while commands wait that read them', async () => {
       await expectNoLeak(async () => {
         const outputs: tf.Tensor[] = [];
