@@ -88,7 +88,8 @@ export interface StockUniform {
   data: number[];
 }
 
-interface BufferManager {
+/** tfjs's own pool of buffers. */
+export interface BufferManager {
   numBytesAllocated: number;
   numFreeBuffers: number;
   freeBuffers: Map<string, GPUBuffer[]>;
