@@ -91,6 +91,7 @@ if (target === 'webgpu') {
         submit();
         for (let i = 0; i < 50; i++) {
           const x = tf.tensor1d(new Float32Array(500).fill(i));
+          backend().uploadToGPU(x.dataId);
           outputs.push(tf.mul(x, 2));
           x.dispose();
         }
