@@ -96,6 +96,7 @@ export interface StockUniform {
   data: number[];
 }
 
+/** tfjs's own pool of buffers. */
 export interface BufferManager {
   numBytesAllocated: number;
   numFreeBuffers: number;

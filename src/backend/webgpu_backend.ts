@@ -2,6 +2,7 @@ import {
   type BackendValues,
   type DataId,
   type DataType,
+  engine,
   type TensorInfo,
   type TypedArray,
   util,
@@ -447,7 +448,15 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     override readToGPU(dataId: DataId): ReturnType<WebGPUBackendInternals['readToGPU']> {
       this.refuseRead();
-      return this.withExactBuffers(() => super.readToGPU(dataId));
+      const { resource, dtype, shape } = this.tensorMap.get(dataId);
+      if (!resource) return super.readToGPU(dataId); // which says why not
+      const bytes = util.sizeFromShape(shape) * 4;
+      const { buffer } = this.pool.acquireExact(bytes, TENSOR_USAGE());
+      this.betweenPasses().copyBufferToBuffer(resource as GPUBuffer, 0, buffer, 0, bytes);
+      this.submitQueue();
+      const info = this.makeTensorInfo(shape, dtype);
+      this.dataOf(info).resource = buffer;
+      return { tensorRef: engine().makeTensorFromTensorInfo(info), buffer };
     }
 
     override copyBuffer(source: GPUBuffer): GPUBuffer {

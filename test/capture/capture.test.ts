@@ -158,8 +158,10 @@ describe('capture', () => {
       const { eager, captured } = await bothWays(
         () => makeTrainer(optimizers['train.adamW']!) as ReturnType<typeof makeTrainer> & { step: Step },
         async (step, _, made) => {
-          const batches = Array.from({ length: 12 }, (_, i) => makeBatch(6, i + 3));
-          for (const batch of batches) for (const tensor of batch) await tensor.data();
+          // On the device: an upload would submit what waits.
+          const batches = Array.from({ length: 12 }, (_, i) =>
+            tf.tidy(() => [tf.fill([6, 8], 0.1 * i - 0.5), tf.fill([6], i % 5, 'int32')]),
+          );
           for (const batch of batches) tf.dispose(step(...batch));
           tf.dispose(batches);
           return valuesOf((made as ReturnType<typeof makeTrainer>).variables);

@@ -4,8 +4,10 @@ import { submit, target, tf } from '../support/backend.js';
 import { relativeError } from '../support/golden.js';
 import { type Outcome, type Program, program, runProgram } from './program.js';
 
-const programs = Number(process.env.LIGER_FUZZ_PROGRAMS ?? 400);
-const seed = Number(process.env.LIGER_FUZZ_SEED ?? 1);
+// There is none in a browser.
+const env = (globalThis as { process?: NodeJS.Process }).process?.env ?? {};
+const programs = Number(env.LIGER_FUZZ_PROGRAMS ?? 400);
+const seed = Number(env.LIGER_FUZZ_SEED ?? 1);
 
 const TOLERANCE = 1e-4;
 
@@ -59,7 +61,7 @@ async function check(instructions: Program): Promise<void> {
 if (target === 'webgpu') {
   describe('random programs', () => {
     it('compute the same as on the CPU, and leave nothing behind', async function () {
-      this.timeout(process.env.LIGER_FUZZ_PROGRAMS ? 0 : 120_000);
+      this.timeout(env.LIGER_FUZZ_PROGRAMS ? 0 : 120_000);
       const property = fc.asyncProperty(program, check);
       const result = await fc.check(property, { numRuns: programs, seed, interruptAfterTimeLimit: undefined });
       if (!result.failed) return;

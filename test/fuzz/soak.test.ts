@@ -5,8 +5,10 @@ import { random } from '../support/against_composed.js';
 import { submit, target, tf } from '../support/backend.js';
 import { expectNoLeak } from '../support/golden.js';
 
-const isLong = process.env.LIGER_SOAK_STEPS !== undefined;
-const steps = Number(process.env.LIGER_SOAK_STEPS ?? 60);
+// There is none in a browser.
+const env = (globalThis as { process?: NodeJS.Process }).process?.env ?? {};
+const isLong = env.LIGER_SOAK_STEPS !== undefined;
+const steps = Number(env.LIGER_SOAK_STEPS ?? 60);
 /** Lengths of sequences, which come in no order, and the steps after which each has been there. */
 const [LENGTHS, SETTLED] = isLong ? [29, 50] : [11, 30];
 
