@@ -124,7 +124,7 @@ describe('the packed package', function () {
     it('has every op, in order and with a link to its source', async () => {
       const code = `
         import * as liger from 'tfjs-liger';
-        const { registerWebGPUBackend, packSequences, checkpoint, tiledMlp, train: { AdamWOptimizer, ...train }, ...ops } = liger;
+        const { registerWebGPUBackend, capture, packSequences, checkpoint, tiledMlp, train: { AdamWOptimizer, ...train }, ...ops } = liger;
         console.log(JSON.stringify([...Object.keys(ops), ...Object.keys(train).map((name) => 'train.' + name)]));`;
       const ops: string[] = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
       const isLoss = (op: string) => existsSync(path.join(root, 'src/losses', fileOf(op)));
