@@ -15,7 +15,7 @@ export interface Tile {
 
 /**
  * A tile, and what a multiprocessor needs for one of it with 768 terms, in microseconds: what chooses best among the measured
- * times of 76 products on an H200.
+ * times of 77 products on an H200.
  */
 export interface MeasuredTile extends Tile {
   /** How many take turns so evenly that they end together. */
