@@ -1,6 +1,6 @@
 import { engine, type Tensor, type Variable } from '@tensorflow/tfjs-core';
-import { Arena } from './buffer_pool.js';
 import type { TensorData } from './device_backend.js';
+import { Arena } from './free_buffers.js';
 import { Recording } from './recording.js';
 import type { LigerWebGPUBackend } from './webgpu_backend.js';
 

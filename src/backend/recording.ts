@@ -1,5 +1,5 @@
-import type { Arena, PooledBuffer } from './buffer_pool.js';
 import type { Binding, Dispatch, TensorData } from './device_backend.js';
+import type { Arena, PooledBuffer } from './free_buffers.js';
 
 /** A copy of one buffer's content into another. */
 export interface Copy {

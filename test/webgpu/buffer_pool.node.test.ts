@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Arena, BufferPool, type PooledBuffer, sizeClass } from '../../src/backend/buffer_pool.js';
+import { BufferPool } from '../../src/backend/buffer_pool.js';
+import { Arena, type PooledBuffer, sizeClass } from '../../src/backend/free_buffers.js';
 
 const MOST = 2 ** 32;
 const STORAGE = 128;
