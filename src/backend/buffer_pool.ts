@@ -46,6 +46,8 @@ export class BufferPool {
   private events = 0;
   /** The most bytes used in this window and in the one before. */
   private recent = { now: 0, before: 0, left: WINDOW };
+  /** Of recorded steps. */
+  private readonly arenas = new Set<Arena>();
   /** What a recorded step's buffers come from, while one is recorded. */
   arena: Arena | null = null;
   /** Notes a buffer that is given back while a step is recorded, though the step did not make it. */
@@ -165,10 +167,27 @@ export class BufferPool {
     this.shrink(this.wanted());
   }
 
-  /** Gives the buffers of an arena back to all. */
+  /** Makes an arena. */
+  newArena(giveUp: () => void): Arena {
+    const arena = new Arena(giveUp);
+    this.arenas.add(arena);
+    return arena;
+  }
+
+  /** Gives the free buffers of an arena back to all: its steps are recorded anew. */
+  private empty(arena: Arena): void {
+    arena.giveUp();
+    for (const pooled of arena.takeAll()) {
+      pooled.home = this.main;
+      this.main.add(pooled);
+    }
+  }
+
+  /** Ends an arena. */
   dissolve(arena: Arena): void {
-    for (const pooled of arena.takeAll()) this.main.add(pooled);
+    this.empty(arena);
     for (const pooled of this.all) if (pooled.home === arena) pooled.home = this.main;
+    this.arenas.delete(arena);
     this.shrink(this.wanted());
   }
 
@@ -245,6 +264,10 @@ export class BufferPool {
     const wanted = Math.min(memoryLimit, Math.max(this.wanted(), SLACK * (this.numBytesUsed + size)));
     if (allocated <= wanted) return;
     this.shrink(Math.max(0, wanted - size));
+    if (this.numBytesAllocated + size > memoryLimit) {
+      for (const arena of this.arenas) if (arena !== this.arena) this.empty(arena);
+      this.shrink(Math.max(0, wanted - size));
+    }
     if (this.numBytesAllocated + size > memoryLimit) {
       throw new Error(
         `Out of memory: a buffer of ${size} bytes was asked for where ${this.describe()}, of at most ${memoryLimit}.`,

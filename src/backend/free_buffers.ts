@@ -89,7 +89,8 @@ export class Arena extends FreeBuffers {
   /** What was given out since `begin`. */
   given = new Set<PooledBuffer>();
 
-  constructor() {
+  /** @param giveUp Has no recorded step run again that uses its buffers. */
+  constructor(readonly giveUp: () => void) {
     super(ARENA_WASTE);
   }
 

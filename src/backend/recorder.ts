@@ -1,6 +1,6 @@
 import { engine, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { TensorData } from './device_backend.js';
-import { Arena } from './free_buffers.js';
+import type { Arena } from './free_buffers.js';
 import { Recording } from './recording.js';
 import type { LigerWebGPUBackend } from './webgpu_backend.js';
 
@@ -14,10 +14,12 @@ const MOST_BY_LARGEST = 1.5;
 
 /** Makes recordings that share memory: one of them runs at a time. */
 export class Recorder {
-  private readonly arena = new Arena();
   private readonly live = new Set<Recording>();
+  private readonly arena: Arena;
 
-  constructor(private readonly backend: LigerWebGPUBackend) {}
+  constructor(private readonly backend: LigerWebGPUBackend) {
+    this.arena = backend.pool.newArena(() => this.live.clear());
+  }
 
   isOf(backend: object): boolean {
     return this.backend === backend;

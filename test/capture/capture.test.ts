@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { gpt2Config } from '../../examples/gpt2/config.js';
 import { createGpt2 } from '../../examples/gpt2/model.js';
 import { deviceBackendOf } from '../../src/backend/tfjs_webgpu_backend.js';
+import type { LigerWebGPUBackend } from '../../src/backend/webgpu_backend.js';
 import { capture, checkpoint, crossEntropy, flashAttention, linear, rmsNorm, train } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { submit, target, tf } from '../support/backend.js';
@@ -940,6 +941,37 @@ describe('capture', () => {
   });
 
   if (replays) {
+    it('gives its memory up where there is no more, and is recorded anew', async () => {
+      await expectNoLeak(async () => {
+        const { pool } = tf.backend() as unknown as LigerWebGPUBackend;
+        const { memoryLimit } = pool;
+        let calls = 0;
+        const step = capture((x: tf.Tensor) => {
+          calls++;
+          return tf.sum(tf.square(tf.add(tf.mul(x, 2), 1)));
+        });
+        const x = tf.fill([300, 1000], 1);
+        for (let i = 0; i < 3; i++) await expectClose(step(x), [9 * 300_000], 1e-6);
+        expect(calls).to.equal(1);
+        submit();
+        pool.shrink(0);
+        try {
+          pool.memoryLimit = pool.numBytesAllocated;
+          const y = tf.fill([300, 1000], 5);
+          pool.memoryLimit = memoryLimit;
+          for (let i = 0; i < 3; i++) await expectClose(step(x), [9 * 300_000], 1e-6);
+          expect(calls).to.equal(2);
+          const most = tf.max(y);
+          await expectClose(most, [5], 0);
+          tf.dispose([y, most]);
+        } finally {
+          pool.memoryLimit = memoryLimit;
+        }
+        step.dispose();
+        x.dispose();
+      });
+    });
+
     it('trains a GPT-2 of two layers as without it, bit for bit, within its memory', async function () {
       this.timeout(180_000);
       // A GPU in software does not get to the end.

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BufferPool } from '../../src/backend/buffer_pool.js';
-import { Arena, type PooledBuffer, sizeClass } from '../../src/backend/free_buffers.js';
+import { type PooledBuffer, sizeClass } from '../../src/backend/free_buffers.js';
 
 const MOST = 2 ** 32;
 const STORAGE = 128;
@@ -154,7 +154,7 @@ describe('a buffer pool', () => {
 
   it('gives an arena back to all', () => {
     const { pool, device, acquire } = makePool();
-    const arena = new Arena();
+    const arena = pool.newArena(() => {});
     pool.arena = arena;
     const [first, second] = [acquire(1000), acquire(1000)];
     pool.release(first);
@@ -170,6 +170,22 @@ describe('a buffer pool', () => {
     for (const pooled of [first, second]) expect([first, second]).to.include(acquire(pooled.size));
     expect(pool.numFreeBuffers).to.equal(0);
     expect(device.bytes).to.equal(3 * first.size);
+  });
+
+  it('takes the buffers of recorded steps where there is no more memory', () => {
+    const { pool, device, acquire } = makePool();
+    pool.memoryLimit = 100 * MB;
+    let givenUp = 0;
+    const arena = pool.newArena(() => givenUp++);
+    pool.arena = arena;
+    pool.release(acquire(60 * MB));
+    pool.arena = null;
+    acquire(30 * MB);
+    expect(givenUp).to.equal(0);
+    acquire(60 * MB);
+    expect(givenUp).to.equal(1);
+    expect(device.bytes).to.equal(90 * MB);
+    expect(() => acquire(20 * MB)).to.throw('Out of memory');
   });
 
   it('binds what a tensor takes of a buffer, each part under a number of its own', () => {
