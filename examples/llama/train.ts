@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs';
 import { SingleBar } from 'cli-progress';
 import { decode } from 'gpt-tokenizer/encoding/r50k_base';
 import { ArgumentError, readArguments } from '../../scripts/lib/arguments.mjs';
-import { train } from '../../src/index.js';
+import { capture, train } from '../../src/index.js';
 import { describeBackend, peakMemory, useBackend, yieldToEvents } from '../support/choose_backend.js';
 import { formatBytes, formatDuration } from '../support/format.js';
 import { generate } from '../support/generate.js';
@@ -85,6 +85,10 @@ async function trainModel(model: LanguageModel, options: TrainOptions) {
     clipNorm: 1,
     excludeFromWeightDecay: (name) => gammas.has(name),
   });
+  // Recorded once, on WebGPU, and replayed: the learning rate is read at each step.
+  const trainStep = capture(
+    (inputIds: tf.Tensor2D, labels: tf.Tensor2D) => optimizer.minimize(() => model.loss(inputIds, labels), true)!,
+  );
   const measureHeldOut = async (step: number) => {
     const loss = await meanLoss(model, heldOut);
     curves.heldOut.push([step, loss]);
@@ -100,7 +104,7 @@ async function trainModel(model: LanguageModel, options: TrainOptions) {
     const begin = performance.now();
     const { inputIds, labels } = randomBatch(tokens.training, batchSize, contextLength, random);
     optimizer.learningRate = learningRateAt(step, steps, options.learningRate);
-    const loss = optimizer.minimize(() => model.loss(inputIds, labels), true)!;
+    const loss = trainStep(inputIds, labels);
     const [value] = await loss.data();
     tf.dispose([inputIds, labels, loss]);
     seconds += (performance.now() - begin) / 1000;
@@ -117,6 +121,7 @@ async function trainModel(model: LanguageModel, options: TrainOptions) {
   }
   if (curves.heldOut.at(-1)![0] !== step) await measureHeldOut(step);
   bar.stop();
+  trainStep.dispose();
   optimizer.dispose();
   tf.dispose(heldOut as unknown as tf.TensorContainer);
   return curves;

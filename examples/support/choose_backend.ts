@@ -65,8 +65,8 @@ export function describeBackend(): string {
  * that the process has held, this side of swapping.
  */
 export function peakMemory(): number {
-  const { numBytesAllocatedInGPU } = tf.memory() as tf.MemoryInfo & { numBytesAllocatedInGPU?: number };
-  return tf.getBackend() === 'webgpu' ? (numBytesAllocatedInGPU ?? 0) : peakResidentSet();
+  const { peakBytesInGPU } = tf.memory() as tf.MemoryInfo & { peakBytesInGPU?: number };
+  return peakBytesInGPU ?? peakResidentSet();
 }
 
 function peakResidentSet(): number {
