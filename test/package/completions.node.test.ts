@@ -92,7 +92,16 @@ const calls: Record<string, { before: string; options: string[] }> = {
   linear: { before: 'x, weight', options: ['activation', 'bias', 'transposeWeight'] },
   registerWebGPUBackend: {
     before: '',
-    options: ['adapter', 'device', 'force', 'gpu', 'memoryLimit', 'onDeviceLost', 'powerPreference'],
+    options: [
+      'adapter',
+      'device',
+      'force',
+      'gpu',
+      'memoryLimit',
+      'onDeviceLost',
+      'powerPreference',
+      'replaceStockKernels',
+    ],
   },
   rmsNorm: { before: 'x, weight', options: ['epsilon', 'offset'] },
   swiglu: { before: 'x, x', options: ['downMultiplier', 'gateMultiplier'] },

@@ -54,7 +54,7 @@ describe('every op', () => {
 
   it('is named by all of its files: kernels, gradients, specs and cases of others there are none', () => {
     const ops = filesOf('src/ops');
-    // What an optimizer or a loss runs is a kernel, too; whole models and the check of a config are measured, too.
+    // What an optimizer or a loss runs is a kernel, too; whole models, tfjs's own kernels and JavaScript's time are measured, too.
     const ofLosses = ['logits_divergence.ts'];
     const others = {
       'src/gradients': ofLosses,
@@ -69,9 +69,12 @@ describe('every op', () => {
       ...ops,
       'adam_w.ts',
       'config_check.ts',
+      'dispatches.ts',
       'losses.ts',
       'gpt2.ts',
       'packing.ts',
+      'stock_kernels.ts',
+      'unmodified.ts',
       'all.ts',
     ]);
   });
