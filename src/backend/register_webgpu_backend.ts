@@ -26,7 +26,10 @@ const schema = {
   gpu: object<GPU>(),
   /** The adapter to use instead of asking for one. */
   adapter: object<GPUAdapter>(),
-  /** A device to use instead of making one; it should have `subgroups`, and limits as large as the adapter's. */
+  /**
+   * A device to use instead of making one; it should have `subgroups`, and limits as large as the adapter's. What WebGPU finds wrong
+   * on it is not told by ops, since it may be another's.
+   */
   device: object<GPUDevice>(),
   /** Which GPU to ask for where a machine has two. Default 'high-performance'. */
   powerPreference: oneOf(['high-performance', 'low-power'], 'high-performance'),
@@ -100,7 +103,7 @@ let earlierCalls: Promise<unknown> = Promise.resolve();
 
 async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBackend> {
   const { gpu, adapter, device, powerPreference, memoryLimit, onDeviceLost, force } = config;
-  const options = { memoryLimit, replaceStockKernels: config.replaceStockKernels };
+  const options = { memoryLimit, replaceStockKernels: config.replaceStockKernels, ownsDevice: !device };
   const live = liveBackend();
   if (live && !force && (!device || device === live.device)) {
     await setBackend('webgpu');

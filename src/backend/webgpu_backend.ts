@@ -37,6 +37,8 @@ const TENSOR_USAGE = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GP
 export interface BackendOptions {
   /** Bytes that buffers may take together. */
   readonly memoryLimit: number;
+  /** Whether no one else uses the device: what WebGPU finds wrong is an error of this backend's then. */
+  readonly ownsDevice: boolean;
   /** Whether what this library has in the place of tfjs's own kernels is used. */
   readonly replaceStockKernels: boolean;
 }
@@ -91,7 +93,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
         this.lost = lostError(info);
         this.failure = this.lost;
       });
-      device.addEventListener?.('uncapturederror', this.onUncapturedError);
+      if (options.ownsDevice) device.addEventListener('uncapturederror', this.onUncapturedError);
       // Each submission of tfjs's would make a new set, and note every tensor of every dispatch in it.
       const owned = { add: () => {}, has: () => false };
       Object.defineProperty(this, 'commandQueueOwnedIds', { get: () => owned, set: () => {} });
@@ -532,7 +534,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     }
 
     override dispose(): void {
-      this.device.removeEventListener?.('uncapturederror', this.onUncapturedError);
+      this.device.removeEventListener('uncapturederror', this.onUncapturedError);
       super.dispose();
     }
   };

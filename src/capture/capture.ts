@@ -22,7 +22,8 @@ const MOST_SHAPES = 32;
  * them and run the commands again: no tape, no ops, a microsecond of JavaScript for each dispatch. The numbers are those of the
  * step itself, bit for bit.
  *
- * - Outputs are the same tensors in each call, with new values. They belong to the captured step: read or copy them before the next call.
+ * - Outputs are the same tensors in each call, with new values: read or copy them before the next one. One that was disposed is
+ *   another tensor in the next call.
  * - Variables may be updated, by any optimizer. The learning rate and the step's number of `train.adamW` are read at each call;
  *   attention's dropout drops others at each call, unless it is given a seed.
  * - A call that leaves tensors behind, such as an optimizer's first, which makes its state, is not replayed: the next one is recorded
