@@ -26,12 +26,12 @@ const passes = {
   'webgpu-shared': { ...mocha('webgpu-shared'), wants: ['chromium'] },
   'karma-webgpu': { ...karma('webgpu'), wants: ['chromium'], needs: ['chromium'] },
   'karma-webgl': { ...karma('webgl'), wants: ['chromium'], needs: ['chromium'] },
-  tensorflow: { ...mocha('tensorflow'), wants: ['libtensorflow'], needs: ['libtensorflow'] },
-  wasm: mocha('wasm'),
-  cpu: mocha('cpu'),
+  node: mocha('node'),
   // tfjs-core's own specs, on registerWebGPUBackend().
   'tfjs-suite': { args: ['scripts/tfjs_suite.mjs'], wants: ['chromium'] },
-  node: mocha('node'),
+  cpu: mocha('cpu'),
+  tensorflow: { ...mocha('tensorflow'), wants: ['libtensorflow'], needs: ['libtensorflow'] },
+  wasm: mocha('wasm'),
 };
 
 const setUps = { chromium: setUpChromium, libtensorflow: setUpLibtensorflow };
