@@ -1,5 +1,4 @@
-import type { Binding } from './device_backend.js';
-import { Arena, FreeBuffers, type PooledBuffer, sizeClass } from './free_buffers.js';
+import { Arena, FreeBuffers, type PooledBuffer, type SizedBinding, sizeClass } from './free_buffers.js';
 
 /** What a pool needs of whoever records commands. */
 export interface CommandOrder {
@@ -197,7 +196,7 @@ export class BufferPool {
   }
 
   /** The first `bytes` of a buffer, to be bound. */
-  bindingOf(pooled: PooledBuffer, bytes: number): Binding {
+  bindingOf(pooled: PooledBuffer, bytes: number): SizedBinding {
     if (pooled.binding?.size === bytes) return pooled.binding;
     let binding = pooled.others?.get(bytes);
     if (!binding) {
@@ -209,7 +208,7 @@ export class BufferPool {
         pooled.others.set(bytes, binding);
       }
     }
-    pooled.binding = binding as Binding & { size: number };
+    pooled.binding = binding;
     return binding;
   }
 

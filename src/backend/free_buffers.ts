@@ -1,5 +1,7 @@
 import type { Binding } from './device_backend.js';
 
+export type SizedBinding = Binding & { readonly size: number };
+
 /** A buffer of the pool. */
 export interface PooledBuffer {
   readonly buffer: GPUBuffer;
@@ -20,8 +22,8 @@ export interface PooledBuffer {
   /** When it became free, in the pool's count of such events. */
   freedAt: number;
   /** Its parts, by their bytes, as they are bound. */
-  binding: (Binding & { size: number }) | null;
-  others: Map<number, Binding & { size: number }> | null;
+  binding: SizedBinding | null;
+  others: Map<number, SizedBinding> | null;
 }
 
 /**

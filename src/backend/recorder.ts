@@ -51,13 +51,11 @@ export class Recorder {
   variables(): Map<Variable, TensorData> {
     const variables = new Map<Variable, TensorData>();
     for (const variable of Object.values(engine().registeredVariables)) {
-      if (!variable.isDisposed && this.holds(variable)) variables.set(variable, this.dataOf(variable));
+      if (!variable.isDisposed && this.backend.tensorMap.has(variable.dataId)) {
+        variables.set(variable, this.dataOf(variable));
+      }
     }
     return variables;
-  }
-
-  private holds(tensor: Tensor): boolean {
-    return this.backend.tensorMap.has(tensor.dataId);
   }
 
   dataOf(tensor: Tensor): TensorData {
@@ -135,10 +133,7 @@ export class Recorder {
    */
   separateVariables(recording: Recording): void {
     const { backend } = this;
-    for (const variable of Object.values(engine().registeredVariables)) {
-      if (variable.isDisposed || !this.holds(variable)) continue;
-      const data = this.dataOf(variable);
-      if (data.refCount < 2 || !recording.isWritten(data)) continue;
+    for (const [variable, data] of recording.sharedVariables) {
       const bytes = variable.size * 4;
       const buffer = data.resource as GPUBuffer;
       const source = backend.storageOf(variable, bytes);

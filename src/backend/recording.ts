@@ -1,3 +1,4 @@
+import type { Variable } from '@tensorflow/tfjs-core';
 import type { Binding, Dispatch, TensorData } from './device_backend.js';
 import type { Arena, PooledBuffer } from './free_buffers.js';
 
@@ -58,7 +59,7 @@ export class Recording {
   private readonly used = new Map<TensorData, GPUBuffer>();
   private readonly written = new Set<TensorData>();
   /** The variables that it reads or writes, with their data. */
-  private readonly variables = new Map<Held, TensorData>();
+  private readonly variables = new Map<Variable, TensorData>();
   private readonly commands: Array<Dispatch | Copy> = [];
   private readonly writes: Array<() => void> = [];
   /** What several variables had. */
@@ -110,9 +111,9 @@ export class Recording {
     this.written.add(data);
   }
 
-  /** Whether replays change the data of a tensor. */
-  isWritten(data: TensorData): boolean {
-    return this.written.has(data);
+  /** The variables that replays change in place, and whose data others hold, too. */
+  get sharedVariables(): Array<[Variable, TensorData]> {
+    return [...this.variables].filter(([, data]) => data.refCount > 1 && this.written.has(data));
   }
 
   pin(pooled: PooledBuffer): void {
@@ -134,7 +135,7 @@ export class Recording {
    * @param outputs What the step returns.
    * @returns How many tensors the step leaves behind besides. Where there are any, it can't be run again.
    */
-  finish(before: ReadonlyMap<Held, TensorData>, outputs: readonly Held[]): number {
+  finish(before: ReadonlyMap<Variable, TensorData>, outputs: readonly Held[]): number {
     const { backend } = this;
     const settled = new Set<TensorData>();
     const seen = new Set<TensorData>();
@@ -226,7 +227,7 @@ export class Recording {
   }
 
   /** Says that a variable's data was replaced by other data in the same buffer. */
-  replace(variable: Held, old: TensorData, data: TensorData): void {
+  replace(variable: Variable, old: TensorData, data: TensorData): void {
     this.variables.set(variable, data);
     const buffer = this.used.get(old);
     if (buffer) this.used.set(data, buffer);

@@ -8,7 +8,9 @@ import {
   type TypedArray,
   util,
 } from '@tensorflow/tfjs-core';
+import { BufferBindings } from './buffer_bindings.js';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
+import { forgetValuesOf } from './forget_values.js';
 import { timeBatch } from './time_batch.js';
 
 /**
@@ -114,13 +116,12 @@ const SUBMIT_BYTES = 2 * 2 ** 30;
 export class TfjsWebGPUBackend implements DeviceBackend {
   readonly device: GPUDevice;
   readonly recording = null;
-  private readonly bindings = new WeakMap<GPUBuffer, Binding>();
   private nextBindingId = 0;
+  private readonly bindings = new BufferBindings(() => this.nextBindingId++);
   private unsubmittedBytes = 0;
   private encoder: GPUCommandEncoder | null = null;
   /** The last dispatch, and how many its pass had then. */
   private last: { pass?: GPUComputePassEncoder; pipeline?: GPUComputePipeline; count?: number } = {};
-  private readonly forgetful = new WeakSet<TensorData>();
 
   private constructor(private readonly backend: WebGPUBackendInternals) {
     this.device = backend.device;
@@ -159,20 +160,11 @@ export class TfjsWebGPUBackend implements DeviceBackend {
     const data = backend.tensorMap.get(dataId);
     if (!data.resource) backend.uploadToGPU(dataId);
     backend.commandQueueOwnedIds.add(dataId);
-    const buffer = data.resource as GPUBuffer;
-    let binding = this.bindings.get(buffer);
-    if (binding?.size !== bytes) {
-      binding = { buffer, size: bytes, id: this.nextBindingId++ };
-      this.bindings.set(buffer, binding);
-    }
-    return binding;
+    return this.bindings.of(data.resource as GPUBuffer, bytes);
   }
 
   forgetValues(info: TensorInfo): void {
-    const data = this.dataOf(info);
-    if (this.forgetful.has(data)) return;
-    Object.defineProperty(data, 'values', { get: () => null, set: () => {} });
-    this.forgetful.add(data);
+    forgetValuesOf(this.dataOf(info));
   }
 
   copy(source: TensorInfo, target: TensorInfo): void {
@@ -229,12 +221,7 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   /** The pass that is open, or a new one; one of its own, between time stamps, if `isTimed`. */
   private openPass(isTimed: boolean): GPUComputePassEncoder {
     const { backend } = this;
-    if (isTimed) {
-      backend.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
-      backend.computePassEncoder = this.betweenPasses().beginComputePass({
-        timestampWrites: { querySet: backend.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-      });
-    }
+    if (isTimed) return beginTimedPass(backend);
     backend.computePassEncoder ??= this.openBatch().beginComputePass();
     return backend.computePassEncoder;
   }
@@ -264,6 +251,17 @@ export class TfjsWebGPUBackend implements DeviceBackend {
   meterMemory(): MemoryMeter {
     return new BufferMeter(this.backend.bufferManager);
   }
+}
+
+/** Begins a pass of its own between time stamps, which `getQueryTime` reads. */
+export function beginTimedPass(backend: WebGPUBackendInternals): GPUComputePassEncoder {
+  backend.querySet ??= backend.device.createQuerySet({ type: 'timestamp', count: backend.querySetCount });
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.computePassEncoder = backend.commandEncoder!.beginComputePass({
+    timestampWrites: { querySet: backend.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+  });
+  return backend.computePassEncoder;
 }
 
 /** Whether a backend of tfjs is its WebGPUBackend, or ours. */

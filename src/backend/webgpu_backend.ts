@@ -9,14 +9,17 @@ import {
 } from '@tensorflow/tfjs-core';
 import { currentOp } from '../engine/registered.js';
 import { BindGroups } from './bind_groups.js';
+import { BufferBindings } from './buffer_bindings.js';
 import { BufferPool } from './buffer_pool.js';
 import { Constants } from './constants.js';
 import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from './device_backend.js';
+import { forgetValuesOf } from './forget_values.js';
 import type { PooledBuffer } from './free_buffers.js';
 import { lostError } from './lost_error.js';
 import type { Recording } from './recording.js';
 import { packStockUniforms } from './stock_uniforms.js';
 import {
+  beginTimedPass,
   bytesPerElement,
   type StockProgram,
   type StockUniform,
@@ -61,8 +64,8 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
     readonly groups: BindGroups;
     readonly constants: Constants;
     readonly stockPrograms = new Map<GPUComputePipeline, { id: number; layout: GPUBindGroupLayout }>();
-    readonly externalBindings = new WeakMap<GPUBuffer, Binding>();
-    readonly forgetful = new WeakSet<TensorData>();
+    /** Of buffers that are the user's own. */
+    readonly externalBindings = new BufferBindings(() => this.pool.newBindingId());
     /** The number of the batch that commands are recorded in now. */
     batchNumber = 0;
     /** Bytes that the commands of the batch read and write. */
@@ -184,25 +187,13 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       const { recording } = this;
       if (recording && !recording.made.has(data)) recording.uses(data);
       const pooled = this.pool.of(buffer);
-      if (!pooled) return this.externalBinding(buffer, bytes);
-      return this.pool.bindingOf(pooled, bytes);
-    }
-
-    externalBinding(buffer: GPUBuffer, bytes: number): Binding {
-      let binding = this.externalBindings.get(buffer);
-      if (binding?.size !== bytes) {
-        binding = { buffer, size: bytes, id: this.pool.newBindingId() };
-        this.externalBindings.set(buffer, binding);
-      }
-      return binding;
+      return pooled ? this.pool.bindingOf(pooled, bytes) : this.externalBindings.of(buffer, bytes);
     }
 
     forgetValues(info: Pick<TensorInfo, 'dataId'>): void {
       const data = this.dataOf(info);
       this.recording?.changes(data);
-      if (this.forgetful.has(data)) return;
-      Object.defineProperty(data, 'values', { get: () => null, set: () => {} });
-      this.forgetful.add(data);
+      forgetValuesOf(data);
     }
 
     copy(source: TensorInfo, target: TensorInfo): void {
@@ -278,12 +269,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
 
     /** A pass of its own, between time stamps where the device has them. */
     timedPass(): GPUComputePassEncoder {
-      if (!this.supportTimestampQuery) return this.computePassEncoder ?? this.newPass();
-      this.querySet ??= this.device.createQuerySet({ type: 'timestamp', count: this.querySetCount });
-      this.computePassEncoder = this.betweenPasses().beginComputePass({
-        timestampWrites: { querySet: this.querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-      });
-      return this.computePassEncoder;
+      return this.supportTimestampQuery ? beginTimedPass(this) : (this.computePassEncoder ?? this.newPass());
     }
 
     submit(): void {
@@ -453,30 +439,22 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       this.refuseRead();
       const { resource, dtype, shape } = this.tensorMap.get(dataId);
       if (!resource) return super.readToGPU(dataId); // which says why not
-      const bytes = util.sizeFromShape(shape) * 4;
-      const { buffer } = this.pool.acquireExact(bytes, TENSOR_USAGE());
-      this.betweenPasses().copyBufferToBuffer(resource as GPUBuffer, 0, buffer, 0, bytes);
-      this.submitQueue();
+      const buffer = this.exactCopy(resource as GPUBuffer, util.sizeFromShape(shape) * 4, TENSOR_USAGE());
       const info = this.makeTensorInfo(shape, dtype);
       this.dataOf(info).resource = buffer;
       return { tensorRef: engine().makeTensorFromTensorInfo(info), buffer };
     }
 
     override copyBuffer(source: GPUBuffer): GPUBuffer {
-      return this.withExactBuffers(() => super.copyBuffer(source));
+      return this.exactCopy(source, source.size, source.usage);
     }
 
-    /** Has tfjs's own code get buffers of the very size that it asks for, which users see. */
-    withExactBuffers<R>(body: () => R): R {
-      const { bufferManager, pool } = this;
-      this.bufferManager = {
-        acquireBuffer: (size: number, usage: number) => pool.acquireExact(size, usage).buffer,
-      } as never;
-      try {
-        return body();
-      } finally {
-        this.bufferManager = bufferManager;
-      }
+    /** A copy of a buffer's first `bytes`, in one of that very size, which users see. */
+    exactCopy(source: GPUBuffer, bytes: number, usage: number): GPUBuffer {
+      const { buffer } = this.pool.acquireExact(bytes, usage);
+      this.betweenPasses().copyBufferToBuffer(source, 0, buffer, 0, bytes);
+      this.submitQueue();
+      return buffer;
     }
 
     // Memory.

@@ -1,8 +1,10 @@
-import { keep, Tensor, type TensorContainer, tidy, Variable } from '@tensorflow/tfjs-core';
+import { keep, Tensor, type TensorContainer, tensor_util, tidy, Variable } from '@tensorflow/tfjs-core';
 import type { TensorData } from '../backend/device_backend.js';
 import type { Recorder } from '../backend/recorder.js';
 import type { Recording } from '../backend/recording.js';
 import { noticeRandom } from '../engine/replay.js';
+
+const { getTensorsInContainer } = tensor_util;
 
 /** So many calls may leave tensors behind before the step is given up. */
 const MOST_ATTEMPTS = 3;
@@ -49,7 +51,7 @@ export class CapturedStep<R extends TensorContainer | null> {
     const before = this.recorder.variables();
     let returned: R | undefined;
     let left = 0;
-    const outputs = () => (returned === undefined ? [] : tensorsIn(returned).filter((tensor) => !isIn(before, tensor)));
+    const outputs = () => getTensorsInContainer(returned as TensorContainer).filter((tensor) => !isIn(before, tensor));
     try {
       recording.record(() => {
         try {
@@ -154,15 +156,6 @@ export class CapturedStep<R extends TensorContainer | null> {
 /** Whether a tensor is one of these variables. */
 const isIn = (variables: ReadonlyMap<Variable, unknown>, tensor: Tensor) =>
   tensor instanceof Variable && variables.has(tensor);
-
-function tensorsIn(value: unknown): Tensor[] {
-  const tensors = new Set<Tensor>();
-  mapTensors(value, (tensor) => {
-    tensors.add(tensor);
-    return tensor;
-  });
-  return [...tensors];
-}
 
 /** A container like another, of other tensors. */
 function mapTensors<R>(value: R, map: (tensor: Tensor) => Tensor): R {

@@ -73,7 +73,8 @@ export function gradientsOf(
   });
 }
 
-function disposeSaved(node: TapeNode): void {
+/** Gives back what a node of a tape has saved. */
+export function disposeSaved(node: { saved?: Tensor[] }): void {
   for (const tensor of node.saved ?? []) tensor.dispose();
   node.saved = [];
 }

@@ -1,4 +1,5 @@
 import { type engine, type Tensor, type TensorContainer, tidy } from '@tensorflow/tfjs-core';
+import { disposeSaved } from './backward_pass.js';
 import { isRecording, mayNeedGradient, onTape } from './tape.js';
 
 type Node = ReturnType<typeof engine>['state']['activeTape'][number];
@@ -7,8 +8,7 @@ type Node = ReturnType<typeof engine>['state']['activeTape'][number];
 class DiscardingTape extends Array<Node> {
   override push(...nodes: Node[]): number {
     for (const node of nodes) {
-      for (const tensor of node.saved ?? []) tensor.dispose();
-      node.saved = [];
+      disposeSaved(node);
     }
     return super.push(...nodes);
   }

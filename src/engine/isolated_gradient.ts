@@ -1,4 +1,5 @@
 import { engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { disposeSaved } from './backward_pass.js';
 import { onTape } from './tape.js';
 
 type Tape = ReturnType<typeof engine>['state']['activeTape'];
@@ -14,6 +15,6 @@ export function isolatedGradient(f: () => Scalar, x: Tensor): Tensor | undefined
     return grads[0] ?? undefined;
   } finally {
     // The engine does so itself where no other tape is around this one.
-    for (const { saved } of tape) for (const tensor of saved ?? []) if (!tensor.isDisposed) tensor.dispose();
+    for (const node of tape) disposeSaved(node);
   }
 }

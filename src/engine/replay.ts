@@ -1,6 +1,7 @@
 import { engine } from '@tensorflow/tfjs-core';
 import type { RecordingHooks } from '../backend/device_backend.js';
 import { deviceBackendOf, isWebGPUBackend } from '../backend/tfjs_webgpu_backend.js';
+import { mixBits } from '../kernels/contracts/shared/mix_bits.js';
 import { currentOp } from './registered.js';
 
 /** The step that is being captured now. */
@@ -21,19 +22,12 @@ export function beforeReplay(write: () => void): void {
 export function drawSeed(): () => number {
   const first = newSeed();
   const recording = currentRecording();
-  return recording ? () => mix(first, recording.replays) : () => first;
+  if (!recording) return () => first;
+  return () => (recording.replays === 0 ? first : mixBits(first + Math.imul(recording.replays, 0x9e3779b9)));
 }
 
 /** A whole number of 32 bits. */
 export const newSeed = () => withoutNotice(() => Math.floor(Math.random() * 2 ** 32));
-
-function mix(seed: number, replays: number): number {
-  if (replays === 0) return seed;
-  let bits = (seed + Math.imul(replays, 0x9e3779b9)) >>> 0;
-  bits = Math.imul(bits ^ (bits >>> 16), 0x7feb352d);
-  bits = Math.imul(bits ^ (bits >>> 15), 0x846ca68b);
-  return (bits ^ (bits >>> 16)) >>> 0;
-}
 
 /** What is told that random numbers were drawn in JavaScript. */
 let notice: (() => void) | null = null;

@@ -1,6 +1,6 @@
 /** The tape of tfjs's engine: whether it records, and what it will be asked for. */
 import { engine, type Tensor } from '@tensorflow/tfjs-core';
-import { gradientsOf } from './backward_pass.js';
+import { disposeSaved, gradientsOf } from './backward_pass.js';
 
 /** Whether the tape records the kernel that would run now. */
 export function isRecording(): boolean {
@@ -28,7 +28,7 @@ export function replaceGradients(): void {
       for (const { id } of xs) differentiated.add(id);
       return gradientsOf(f, xs, dy, allowNoGradients ?? false) as never;
     } catch (error) {
-      disposeSaved();
+      clearTape();
       throw error;
     } finally {
       if (--depth === 0) differentiated.clear();
@@ -37,10 +37,10 @@ export function replaceGradients(): void {
 }
 
 /** After an error the engine would keep what its tape has saved. */
-function disposeSaved(): void {
+function clearTape(): void {
   const { state } = engine();
   if (state.gradientDepth > 0) return; // there is a tape around this one
-  for (const { saved } of state.activeTape ?? []) for (const tensor of saved ?? []) tensor.dispose();
+  for (const node of state.activeTape ?? []) disposeSaved(node);
   state.activeTape = [];
 }
 

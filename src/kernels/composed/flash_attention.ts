@@ -42,6 +42,7 @@ import {
 } from '../contracts/flash_attention.js';
 import { type AttentionShape, attentionShape } from '../contracts/shared/attention_shape.js';
 import type { Tensors } from '../contracts/shared/contract.js';
+import { mixBits } from '../contracts/shared/mix_bits.js';
 import { composedKernel } from './shared/composed_kernel.js';
 import { rotateHalves } from './shared/rotation.js';
 
@@ -161,14 +162,6 @@ function keptOf(
     }
   }
   return tensor(kept, [batches, queryHeads, count, keys]);
-}
-
-/** Of Ellis' "Prospecting for hash functions": `lowbias32`. */
-function mixBits(value: number): number {
-  let x = value >>> 0;
-  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-  return (x ^ (x >>> 16)) >>> 0;
 }
 
 /** [Hq] as a column beside the scores. */
