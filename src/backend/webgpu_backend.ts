@@ -16,6 +16,7 @@ import type { Binding, DeviceBackend, Dispatch, MemoryMeter, TensorData } from '
 import { forgetValuesOf } from './forget_values.js';
 import type { PooledBuffer } from './free_buffers.js';
 import { lostError } from './lost_error.js';
+import { nextTask } from './next_task.js';
 import type { Recording } from './recording.js';
 import { packStockUniforms } from './stock_uniforms.js';
 import {
@@ -413,6 +414,8 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       );
       staging.buffer.unmap();
       this.pool.release(staging);
+      // A browser may tell of an error in a task behind the one that ends the mapping.
+      await nextTask();
       this.throwFailure();
       data.values = values as TypedArray;
       return values as TypedArray;
