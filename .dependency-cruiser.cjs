@@ -67,6 +67,7 @@ module.exports = {
     only('recompute', 'recompute/', ['recompute/', 'checks/', 'engine/']),
     only('losses', 'losses/', ['losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
+    only('layers', 'layers/', ['layers/', 'losses/', 'ops/', 'checks/', 'register\\.ts']),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/(stock/)?all\\.ts',
       contracts,
@@ -76,8 +77,8 @@ module.exports = {
     {
       name: 'index-alone-registers',
       severity: 'error',
-      comment: 'Only src/index.ts imports what has a side effect',
-      from: { path: '^src/', pathNot: '^src/index\\.ts' },
+      comment: "Only the package's entries import what has a side effect",
+      from: { path: '^src/', pathNot: '^src/(layers/)?index\\.ts' },
       to: { path: '^src/register\\.ts' },
     },
     only('index', 'index\\.ts', [

@@ -31,7 +31,7 @@ export default defineConfig([
     ...options,
     // `register` is an entry of its own, so that package.json can declare it as the one module with a side effect
     // and bundlers may drop everything else that an application does not import.
-    entry: ['src/index.ts', 'src/register.ts'],
+    entry: { index: 'src/index.ts', register: 'src/register.ts', layers: 'src/layers/index.ts' },
     format: ['esm', 'cjs'],
     dts: true,
     splitting: true,

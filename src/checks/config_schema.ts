@@ -145,6 +145,11 @@ export function object<T extends object>(): Option<T | undefined> {
   };
 }
 
+/** A string, or nothing. */
+export function text(): Option<string | undefined> {
+  return { default: undefined, expected: 'a string', accepts: (value) => typeof value === 'string' };
+}
+
 /** A list of strings, or nothing. */
 export function strings(): Option<readonly string[] | undefined> {
   return {

@@ -1,0 +1,5 @@
+/** tf.layers for the ops: `import * as layers from 'tfjs-liger/layers'`. Needs @tensorflow/tfjs-layers, which `@tensorflow/tfjs` brings. */
+import '../register.js';
+
+export { RmsNorm, type RmsNormLayerArgs, rmsNorm } from './rms_norm.js';
+export type { LayerArgs } from './shared/liger_layer.js';
