@@ -1,6 +1,5 @@
-/** What takes the place of tfjs's own kernels and gradients, on the backend that registerWebGPUBackend() makes alone. */
+/** What takes the place of tfjs's own kernels and gradients, on the backends that ask for it. */
 import {
-  type DataType,
   engine,
   type GradConfig,
   type GradFunc,
@@ -10,7 +9,6 @@ import {
   type KernelFunc,
   registerGradient,
   registerKernel,
-  type Tensor,
   type TensorInfo,
   unregisterGradient,
   unregisterKernel,
@@ -28,13 +26,6 @@ export interface GradientReplacement {
   readonly gradFunc: (...call: Parameters<GradFunc>) => ReturnType<GradFunc> | undefined;
 }
 
-/** A backend that has its kernels replaced. */
-export interface ReplacingBackend {
-  replacesStockKernels: boolean;
-  /** A tensor's data, which is of integers still where they were cast to floats. */
-  dataOf(tensor: TensorInfo): { readonly dtype: DataType };
-}
-
 /** Marks what was replaced here, also for another copy of this module. */
 const IS_REPLACED = Symbol.for('tfjs-liger.replaced');
 
@@ -50,18 +41,28 @@ export function provideReplacements(
   gradients = ofGradients;
 }
 
-/** Whether a tensor's data are floats, on the current backend, which has its kernels replaced. */
-export const holdsFloats = (tensor: Tensor) =>
-  (engine().backend as unknown as ReplacingBackend).dataOf(tensor).dtype === 'float32';
+/** A backend that may ask for replacements. */
+export interface ReplacingBackend {
+  replacesStockKernels: boolean;
+}
 
 const isReplacing = (backend: unknown) => (backend as Partial<ReplacingBackend>).replacesStockKernels === true;
+
+/** Whether replacements are used on backends that did not ask for them, too: of kernels, those of `webgpu`. */
+const everywhere = { kernels: false, gradients: false };
+
+/** Has replacements used on every backend, or no longer. */
+export function replaceEverywhere(what: keyof typeof everywhere, isOn: boolean): void {
+  if (isOn) replaceStockKernels();
+  everywhere[what] = isOn;
+}
 
 /** Puts the replacements where tfjs's own kernels and gradients are. What was replaced already stays as it is. */
 export function replaceStockKernels(): void {
   for (const { kernelName, run } of kernels) {
     const stock: KernelConfig | undefined = getKernel(kernelName, 'webgpu');
     if (!stock || IS_REPLACED in stock) continue;
-    const kernelFunc: KernelFunc = (call) => (isReplacing(call.backend) && run(call)) || stock.kernelFunc(call);
+    const kernelFunc: KernelFunc = (call) => ((everywhere.kernels || isReplacing(call.backend)) && run(call)) || stock.kernelFunc(call);
     unregisterKernel(kernelName, 'webgpu');
     registerKernel(Object.assign({ ...stock, kernelFunc }, { [IS_REPLACED]: true }));
   }
@@ -69,7 +70,7 @@ export function replaceStockKernels(): void {
     const stock: GradConfig | undefined = getGradient(kernelName);
     if (!stock || IS_REPLACED in stock) continue;
     const either: GradFunc = (...call) =>
-      (isReplacing(engine().backend) && gradFunc(...call)) || stock.gradFunc(...call);
+      ((everywhere.gradients || isReplacing(engine().backend)) && gradFunc(...call)) || stock.gradFunc(...call);
     unregisterGradient(kernelName);
     registerGradient(Object.assign({ ...stock, gradFunc: either }, { [IS_REPLACED]: true }));
   }

@@ -25,6 +25,7 @@ import { variableNamed } from '../engine/registered.js';
 import { beforeReplay } from '../engine/replay.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { AdamW, AdamWStep, SquaredNorms } from '../kernels/contracts/adam_w.js';
+import { assignOutput } from './shared/assign_output.js';
 
 const schema = {
   /** Default 1e-3. It may be changed at any time: `optimizer.learningRate = 1e-4`. */
@@ -132,7 +133,7 @@ export class AdamWOptimizer extends Optimizer {
       const { beta1, beta2, epsilon } = this.config;
       const attrs = { beta1, beta2, epsilon, weightDecays: kept.map(({ weightDecay }) => weightDecay!) };
       const outputs = runKernel(AdamW, tensors, attrs);
-      for (const [i, target] of targets.entries()) assign(target, outputs[i]!);
+      for (const [i, target] of targets.entries()) assignOutput(target, outputs[i]!);
     });
     this.incrementIterations();
     beforeReplay(() => this.incrementIterations());
@@ -183,8 +184,8 @@ export class AdamWOptimizer extends Optimizer {
     const squaredNorms = clipNorm > 0 ? runKernel(SquaredNorms, gradients, {}).squaredNorms : undefined;
     const inputs = { step: this.step, gradientNorm: this.norm, squaredNorms };
     const { step, gradientNorm } = runKernel(AdamWStep, inputs, attrs);
-    assign(this.step, step);
-    if (this.norm && gradientNorm) assign(this.norm, gradientNorm);
+    assignOutput(this.step, step);
+    if (this.norm && gradientNorm) assignOutput(this.norm, gradientNorm);
     return this.step;
   }
 
@@ -266,11 +267,6 @@ export class AdamWOptimizer extends Optimizer {
  */
 export function adamW(config?: AdamWConfig): AdamWOptimizer {
   return new AdamWOptimizer(config);
-}
-
-/** A backend that works in place gives the variable itself; the scope around the call disposes the others. */
-function assign(variable: Variable, output: Tensor): void {
-  if (output !== variable) variable.assign(output);
 }
 
 function checkGradients(variableGradients: NamedTensorMap | NamedTensor[]): Update[] {

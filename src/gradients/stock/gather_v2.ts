@@ -1,6 +1,6 @@
 import { GatherV2, reshape, type Tensor, util } from '@tensorflow/tfjs-core';
 import { runKernel } from '../../engine/run_kernel.js';
-import { type GradientReplacement, holdsFloats } from '../../engine/stock_kernels.js';
+import type { GradientReplacement } from '../../engine/stock_kernels.js';
 import { EmbeddingGrad } from '../../kernels/contracts/embedding.js';
 
 /** tfjs's compares each row of the table with each index. */
@@ -8,7 +8,6 @@ export const gatherV2: GradientReplacement = {
   kernelName: GatherV2,
   gradFunc: (dy, [x, indices], { axis, batchDims }) => {
     if (axis !== 0 || batchDims !== 0 || x!.size === 0 || indices!.size === 0) return undefined;
-    if (!holdsFloats(dy as Tensor)) return undefined;
     const [vocabularySize, ...inner] = x!.shape as [number, ...number[]];
     return {
       x: () => {
