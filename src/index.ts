@@ -95,6 +95,7 @@ export type {
   CrossEntropyReturn,
 } from './ops/shared/cross_entropy_options.js';
 export type { ScaledCrossEntropyOptions, ScaledCrossEntropyResult } from './ops/shared/scaled_cross_entropy_options.js';
+export { type SoftCrossEntropyConfig, softCrossEntropy } from './ops/soft_cross_entropy.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';
 export { type SwigluConfig, swiglu } from './ops/swiglu.js';

@@ -1,4 +1,12 @@
-import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, tidy, util } from '@tensorflow/tfjs-core';
+import {
+  cast,
+  tensor as makeTensor,
+  Tensor,
+  type TensorContainer,
+  type TensorLike,
+  tidy,
+  util,
+} from '@tensorflow/tfjs-core';
 import {
   type ConfigSchema,
   defaultsOf,
@@ -19,11 +27,15 @@ export interface Argument<Dimension extends string = string> {
    */
   readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
+  /** Whether integers and booleans are taken as well, and cast. */
+  readonly isCast?: boolean;
   readonly optional?: boolean;
 }
 
 export const float32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'float32' });
 export const int32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'int32' });
+/** Floats, integers or booleans, which the op gets as floats. */
+export const numeric = <D extends string>(...shape: D[]): Argument<D> => ({ ...float32(...shape), isCast: true });
 export const optional = <D extends string>(argument: Argument<D>): OptionalArgument<D> => ({
   ...argument,
   optional: true,
@@ -110,18 +122,20 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
 
   private checkTensors(given: Readonly<Record<string, unknown>>): Shapes {
     const shapes = new Shapes(this.op);
-    for (const [name, { shape, dtype, optional }] of this.tensors) {
+    for (const [name, argument] of this.tensors) {
       const value = given[name];
-      if (value !== undefined && value !== null) shapes.match(name, shape, this.shapeOf(name, value, dtype), value);
-      else if (!optional) fail(this.op, name, `${withArticle(dtype)} tensor`, value);
+      if (value !== undefined && value !== null) {
+        shapes.match(name, argument.shape, this.shapeOf(name, value, argument), value);
+      } else if (!argument.optional) fail(this.op, name, `${withArticle(argument.dtype)} tensor`, value);
     }
     return shapes;
   }
 
-  private shapeOf(name: string, value: unknown, dtype: 'float32' | 'int32'): readonly number[] {
+  private shapeOf(name: string, value: unknown, { dtype, isCast = false }: Argument): readonly number[] {
     if (value instanceof Tensor) {
       if (value.isDisposed) throw new Error(`${this.op}: ${name} is a tensor that was disposed`);
-      if (value.dtype !== dtype) this.refuseType(name, value, dtype);
+      const fits = value.dtype === dtype || (isCast && (value.dtype === 'int32' || value.dtype === 'bool'));
+      if (!fits) this.refuseType(name, value, dtype);
       return value.shape;
     }
     if (typeof value === 'number' || typeof value === 'boolean') return [];
@@ -139,7 +153,8 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
 
 function convert(value: unknown, dtype: 'float32' | 'int32'): Tensor | undefined {
   if (value === undefined || value === null) return undefined;
-  return value instanceof Tensor ? value : makeTensor(value as TensorLike, undefined, dtype);
+  if (!(value instanceof Tensor)) return makeTensor(value as TensorLike, undefined, dtype);
+  return value.dtype === dtype ? value : cast(value, dtype);
 }
 
 function shapeOfArray(value: unknown): number[] {

@@ -29,6 +29,7 @@ export * from './relu_squared.js';
 export * from './rms_norm.js';
 export * from './rope.js';
 export * from './scaled_cross_entropy.js';
+export * from './soft_cross_entropy.js';
 export * from './softmax.js';
 export * from './sparsemax.js';
 export * from './swiglu.js';

@@ -71,7 +71,8 @@ function shapesOf(args: Readonly<Record<string, Argument>>): Record<string, numb
   );
 }
 
-const make = (shape: number[], dtype: 'float32' | 'int32') => tf.zeros(shape, dtype);
+const make = (shape: number[], dtype: 'float32' | 'int32' | 'string') =>
+  dtype === 'string' ? tf.tensor(Array(tf.util.sizeFromShape(shape)).fill(''), shape, dtype) : tf.zeros(shape, dtype);
 
 /** Values of many kinds, of which an option accepts some. */
 const VALUES: unknown[] = ['text', -1, 0, 0.5, 1e9, Number.NaN, true, {}, () => 0];
@@ -100,9 +101,9 @@ for (const { op, args, options } of Signature.all) {
       expectError(() => call(changed, changedConfig), new RegExp(message));
 
     for (const [i, name] of names.entries()) {
-      const { dtype, optional } = args[name]!;
+      const { dtype, isCast, optional } = args[name]!;
       const shape = shapes[name]!;
-      const other = dtype === 'float32' ? 'int32' : 'float32';
+      const other = isCast ? 'string' : dtype === 'float32' ? 'int32' : 'float32';
 
       it(`names ${name} where it is missing, disposed, or no tensor`, () => {
         if (!optional)

@@ -210,6 +210,20 @@ const cases: Record<string, RankCase> = {
       return tf.add(nll, entropy);
     },
   },
+  softCrossEntropy: {
+    shapes: (leading) => [
+      [...leading, C],
+      [...leading, C],
+    ],
+    run: ([logits, targets]) => liger.softCrossEntropy(logits!, targets!, { labelSmoothing: 0.1 }),
+  },
+  'softCrossEntropy without reduction': {
+    shapes: (leading) => [
+      [...leading, C],
+      [...leading, C],
+    ],
+    run: ([logits, targets]) => liger.softCrossEntropy(logits!, targets!, { reduction: 'none' }),
+  },
   softmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.softmax(x!) },
   sparsemax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.sparsemax(x!) },
   swiglu: {

@@ -104,6 +104,7 @@ const calls: Record<string, { before: string; options: string[] }> = {
     ],
   },
   rmsNorm: { before: 'x, weight', options: ['epsilon', 'offset'] },
+  softCrossEntropy: { before: 'x, x', options: ['labelSmoothing', 'reduction'] },
   swiglu: { before: 'x, x', options: ['downMultiplier', 'gateMultiplier'] },
   'train.adamW': {
     before: '',

@@ -1,0 +1,56 @@
+import {
+  add,
+  div,
+  exp,
+  expandDims,
+  log,
+  max,
+  mul,
+  notEqual,
+  reshape,
+  scalar,
+  sub,
+  sum,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
+import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../contracts/soft_cross_entropy.js';
+import { composedKernel } from './shared/composed_kernel.js';
+import { columnsOf, flatten, only, sumOfRow } from './shared/rows.js';
+
+/** y: the targets, mixed with the uniform distribution. */
+const mixed = (targets: Tensor, labelSmoothing: number): Tensor =>
+  labelSmoothing > 0 ? add(mul(targets, 1 - labelSmoothing), labelSmoothing / columnsOf(targets)) : targets;
+
+/** What a row's loss is divided by, for `rows` of them. */
+const divisorOf = (reduction: string, rows: number) => (reduction === 'mean' ? Math.max(rows, 1) : 1);
+
+export const softCrossEntropy = composedKernel(
+  SoftCrossEntropy,
+  ({ logits, targets }, { labelSmoothing, reduction, targetsAreNormalized }) => {
+    const shape = logits.shape.slice(0, -1);
+    const [x, y] = [flatten(logits), flatten(mixed(targets, labelSmoothing))];
+    const m = max(x, 1, true);
+    const below = sub(x, m);
+    const logTotal = log(sumOfRow(exp(below)));
+    const losses = sumOfRow(only(notEqual(y, 0), mul(y, sub(logTotal, below))));
+    const total = () => (x.size === 0 ? scalar(0) : div(sum(losses), divisorOf(reduction, losses.size)));
+    return {
+      loss: reduction === 'none' ? reshape(losses, shape) : total(),
+      lse: reshape(add(m, logTotal), shape),
+      mass: targetsAreNormalized ? undefined : reshape(sumOfRow(y), shape),
+    };
+  },
+);
+
+export const softCrossEntropyGrad = composedKernel(
+  SoftCrossEntropyGrad,
+  ({ dy, logits, targets, lse, mass }, { labelSmoothing, reduction, dtargets }) => {
+    const dloss = reduction === 'none' ? expandDims(dy, -1) : div(dy, divisorOf(reduction, lse.size));
+    const logP = sub(logits, expandDims(lse, -1));
+    const p = mass ? mul(exp(logP), expandDims(mass, -1)) : exp(logP);
+    return {
+      dlogits: mul(sub(p, mixed(targets, labelSmoothing)), dloss),
+      dtargets: dtargets ? mul(logP, mul(dloss, labelSmoothing - 1)) : undefined,
+    };
+  },
+);
