@@ -62,7 +62,8 @@ export function replaceStockKernels(): void {
   for (const { kernelName, run } of kernels) {
     const stock: KernelConfig | undefined = getKernel(kernelName, 'webgpu');
     if (!stock || IS_REPLACED in stock) continue;
-    const kernelFunc: KernelFunc = (call) => ((everywhere.kernels || isReplacing(call.backend)) && run(call)) || stock.kernelFunc(call);
+    const kernelFunc: KernelFunc = (call) =>
+      ((everywhere.kernels || isReplacing(call.backend)) && run(call)) || stock.kernelFunc(call);
     unregisterKernel(kernelName, 'webgpu');
     registerKernel(Object.assign({ ...stock, kernelFunc }, { [IS_REPLACED]: true }));
   }

@@ -5,8 +5,8 @@ import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../kernels/contracts/sof
 export const softCrossEntropyGradient = gradientOf(SoftCrossEntropy, {
   save: ['logits', 'targets', 'lse', 'mass'],
   hide: ['lse', 'mass'],
-  backward: ({ loss: dy }, saved, { labelSmoothing, reduction }, wants) => {
-    const attrs = { labelSmoothing, reduction, dtargets: wants.targets };
+  backward: ({ loss: dy }, saved, { labelSmoothing, reduction, epsilon }, wants) => {
+    const attrs = { labelSmoothing, reduction, epsilon, dtargets: wants.targets };
     const { dlogits, dtargets } = runKernel(SoftCrossEntropyGrad, { dy, ...saved }, attrs);
     return { logits: () => dlogits, targets: () => dtargets };
   },

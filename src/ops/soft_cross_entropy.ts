@@ -42,7 +42,7 @@ export function softCrossEntropy<R extends Reduction = 'mean'>(
   config?: SoftCrossEntropyConfig<R>,
 ): CrossEntropyReturn<R, false, false, false> {
   const loss = signature.call({ logits, targets }, config, ({ tensors, config: options }) => {
-    return runKernel(SoftCrossEntropy, tensors, { ...options, targetsAreNormalized: false }).loss;
+    return runKernel(SoftCrossEntropy, tensors, { ...options, epsilon: 0, targetsAreNormalized: false }).loss;
   });
   return loss as CrossEntropyReturn<R, false, false, false>;
 }

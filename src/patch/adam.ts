@@ -110,7 +110,7 @@ function step(adam: Adam, updates: readonly Update[]): void {
 
 /** Replaces the update of one optimizer, or, given the prototype, of all. Returns how to undo it. */
 export function replaceAdam(target: AdamOptimizer = AdamOptimizer.prototype): () => void {
-  return replaceMethod<[NamedTensorMap | NamedTensor[]], void, 'applyGradients'>(
+  return replaceMethod(
     target as unknown as Adam,
     'applyGradients',
     (stock) =>

@@ -7,12 +7,10 @@ import {
   mul,
   type NamedTensorMap,
   Optimizer,
-  type Scalar,
   sqrt,
   sum,
   type Tensor,
   tidy,
-  type Variable,
 } from '@tensorflow/tfjs-core';
 import { runKernel } from '../engine/run_kernel.js';
 import { SquaredNorms } from '../kernels/contracts/adam_w.js';
@@ -32,17 +30,14 @@ function clip(gradients: NamedTensorMap, clipNorm: number): NamedTensorMap {
   });
 }
 
-type Minimize = [f: () => Scalar, returnCost?: boolean, varList?: Variable[]];
-type ComputeGradients = Optimizer['computeGradients'];
-
 /** Has `minimize`, and so `model.fit`, clip gradients before it applies them. Returns how to undo it. */
 export function clipGradients(clipNorm: number): () => void {
-  return replaceMethod<Minimize, Scalar | null, 'minimize'>(
+  return replaceMethod(
     Optimizer.prototype,
     'minimize',
     (stock) =>
       function (this: Optimizer, ...args) {
-        const restore = replaceMethod<Parameters<ComputeGradients>, ReturnType<ComputeGradients>, 'computeGradients'>(
+        const restore = replaceMethod<Optimizer, 'computeGradients'>(
           this,
           'computeGradients',
           (compute) =>

@@ -5,7 +5,7 @@ import { embedding } from '../ops/embedding.js';
 import { layerNorm } from '../ops/layer_norm.js';
 import { type LinearConfig, linear } from '../ops/linear.js';
 import { replaceMethod } from './replace_method.js';
-import type { DenseLayer, EmbeddingLayer, Inputs, Kwargs, Layer, LayerNormalizationLayer } from './tfjs_layers.js';
+import type { DenseLayer, EmbeddingLayer, Layer, LayerNormalizationLayer } from './tfjs_layers.js';
 
 /** How a layer's one input becomes its output. Undefined for what is left to tfjs after all. */
 type Compute = (x: Tensor) => Tensor | undefined;
@@ -80,7 +80,7 @@ export type LayerKeyword = keyof typeof layerReplacements;
 
 /** Replaces how layers are computed: one of them, or, given their prototype, those of a class. Returns how to undo it. */
 export function replaceCall(target: Layer, { onEveryBackend, of }: LayerReplacement): () => void {
-  return replaceMethod<[Inputs, Kwargs], Inputs, 'call'>(
+  return replaceMethod(
     target,
     'call',
     (stock) =>

@@ -15,6 +15,8 @@ import {
   tidy,
   where,
 } from '@tensorflow/tfjs-core';
+import { runKernel } from '../engine/run_kernel.js';
+import { SoftCrossEntropy } from '../kernels/contracts/soft_cross_entropy.js';
 import { crossEntropy } from '../ops/cross_entropy.js';
 import { replaceMethod } from './replace_method.js';
 import {
@@ -27,8 +29,12 @@ import {
   type SoftmaxLayer,
 } from './tfjs_layers.js';
 
-/** The loss of each sample, given targets and logits. */
-type Loss = (target: Tensor, logits: Tensor) => Tensor;
+/** A loss of tfjs-layers, of each sample. */
+interface Loss {
+  /** Given targets and what softmax makes probabilities of. */
+  fromLogits: LossOrMetric;
+  fromProbabilities: LossOrMetric;
+}
 
 /** tfjs-layers takes no probability for less than this, or for more than 1 less it. */
 const epsilon = () => backend().epsilon();
@@ -42,16 +48,28 @@ function labelsOf(target: Tensor, shape: number[], classes: number): Tensor {
   return where(isClass, labels, NOT_A_LABEL);
 }
 
-const sparse: Loss = (target, logits) => {
-  const shape = logits.shape.slice(0, -1);
-  const labels = labelsOf(target, shape, logits.shape.at(-1)!);
-  return crossEntropy(logits, labels, { reduction: 'none', ignoreIndex: NOT_A_LABEL });
-};
+function sparse(target: Tensor, logits: Tensor): Tensor {
+  const labels = labelsOf(target, logits.shape.slice(0, -1), logits.shape.at(-1)!);
+  const loss = crossEntropy(logits, labels, { reduction: 'none', ignoreIndex: NOT_A_LABEL });
+  return minimum(loss, -Math.log(epsilon()));
+}
 
-const dense: Loss = (target, logits) => softCrossEntropy(logits, target, { reduction: 'none' });
+function dense(targets: Tensor, logits: Tensor): Tensor {
+  const attrs = { labelSmoothing: 0, reduction: 'none', epsilon: epsilon(), targetsAreNormalized: false } as const;
+  return runKernel(SoftCrossEntropy, { logits, targets: cast(targets, 'float32') }, attrs).loss;
+}
 
-/** By their names in tfjs-layers. */
-const losses = { categoricalCrossentropy: dense, sparseCategoricalCrossentropy: sparse } as const;
+/** By their names in tfjs-layers. The logarithms of probabilities are logits of the same ones. */
+const losses = {
+  categoricalCrossentropy: {
+    fromLogits: dense,
+    fromProbabilities: (targets, p) => dense(targets, log(clipByValue(p, 1e-37, 3e38))), // no logarithm of 0
+  },
+  sparseCategoricalCrossentropy: {
+    fromLogits: sparse,
+    fromProbabilities: (target, p) => sparse(target, log(clipByValue(p, epsilon(), 1 - epsilon()))),
+  },
+} as const satisfies Record<string, Loss>;
 
 export type ModelLoss = keyof typeof losses;
 
@@ -91,17 +109,25 @@ function withLoss<R>(model: Model, stock: LossOrMetric, loss: Loss, run: () => R
   const { lossFunctions = [], metricsTensors = [] } = model;
   const isStock = lossFunctions.map((lossFunction) => lossFunction === stock);
   const leaveOut = isStock.map((is, i) => (is ? logitsInstead(model, i) : undefined));
-  const fused = (i: number): LossOrMetric =>
-    leaveOut[i]
-      ? (target, logits) => tidy(() => minimum(loss(target, logits), -Math.log(epsilon())))
-      : (target, probabilities) => tidy(() => loss(target, log(clipByValue(probabilities, epsilon(), 1 - epsilon()))));
+  const fused =
+    (i: number): LossOrMetric =>
+    (target, output) =>
+      tidy(() => (leaveOut[i] ? loss.fromLogits : loss.fromProbabilities)(target, output));
   const measured = (metric: LossOrMetric, i: number): LossOrMetric => {
     if (metric === stock) return fused(i);
     return leaveOut[i] ? (target, logits) => metric(target, softmax(logits)) : metric;
   };
   const undo = [
-    swap(model, 'lossFunctions', lossFunctions.map((lossFunction, i) => (isStock[i] ? fused(i) : lossFunction))),
-    swap(model, 'metricsTensors', metricsTensors.map(([metric, i]) => [measured(metric, i), i])),
+    swap(
+      model,
+      'lossFunctions',
+      lossFunctions.map((lossFunction, i) => (isStock[i] ? fused(i) : lossFunction)),
+    ),
+    swap(
+      model,
+      'metricsTensors',
+      metricsTensors.map(([metric, i]) => [measured(metric, i), i]),
+    ),
     ...leaveOut.flatMap((out) => (out ? [out()] : [])),
   ];
   try {

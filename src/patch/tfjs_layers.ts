@@ -2,7 +2,7 @@
  * What tfjs-layers has and does not export: its classes, which it registers for saved models, and members of theirs. This is the
  * one file that names them, so that nothing imports tfjs-layers, which a program may be without.
  */
-import { type Optimizer, serialization, SGDOptimizer, type Tensor } from '@tensorflow/tfjs-core';
+import { type Optimizer, SGDOptimizer, serialization, type Tensor } from '@tensorflow/tfjs-core';
 
 export type Inputs = Tensor | Tensor[];
 /** What a layer is called with beside its inputs. */

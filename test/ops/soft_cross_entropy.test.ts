@@ -27,6 +27,7 @@ describe('softCrossEntropy', () => {
   const attrs = [
     fc.constantFrom('mean' as const, 'sum' as const, 'none' as const),
     fc.constantFrom(0, 0.3),
+    fc.constantFrom(0, 0.02),
     fc.boolean(),
   ] as const;
   const shapes: Array<[what: string, rows: fc.Arbitrary<number>, vocabulary: fc.Arbitrary<number>, numRuns: number]> = [
@@ -40,9 +41,9 @@ describe('softCrossEntropy', () => {
       describeAgainstComposed(
         SoftCrossEntropy,
         [rows, vocabulary, ...attrs],
-        (rows, vocabulary, reduction, labelSmoothing, targetsAreNormalized) => ({
+        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized) => ({
           inputs: tensorsOf(rows, vocabulary),
-          attrs: { reduction, labelSmoothing, targetsAreNormalized },
+          attrs: { reduction, labelSmoothing, epsilon, targetsAreNormalized },
         }),
         { numRuns },
       );
@@ -50,17 +51,18 @@ describe('softCrossEntropy', () => {
       describeAgainstComposed(
         SoftCrossEntropyGrad,
         [rows, vocabulary, ...attrs],
-        (rows, vocabulary, reduction, labelSmoothing, targetsAreNormalized) => {
+        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized) => {
           const inputs = tensorsOf(rows, vocabulary);
           const { lse, mass } = runKernel(SoftCrossEntropy, inputs, {
             reduction,
             labelSmoothing,
+            epsilon,
             targetsAreNormalized,
           });
           const dy = reduction === 'none' ? random([rows], 3) : tf.scalar(0.7);
           return {
             inputs: { ...inputs, dy, lse, ...(mass && { mass }) },
-            attrs: { reduction, labelSmoothing, dtargets: !targetsAreNormalized },
+            attrs: { reduction, labelSmoothing, epsilon, dtargets: !targetsAreNormalized },
           };
         },
         { numRuns },
@@ -134,7 +136,7 @@ describe('softCrossEntropy', () => {
     await expectNoLeak(async () => {
       const { logits, targets, expected, dlogits } = tf.tidy(() => {
         const { logits, targets } = tensorsOf(3, 5);
-        const attrs = { reduction: 'none' as const, labelSmoothing: 0, targetsAreNormalized: true };
+        const attrs = { reduction: 'none' as const, labelSmoothing: 0, epsilon: 0, targetsAreNormalized: true };
         const dlogits = tf.grad((x) => runKernel(SoftCrossEntropy, { logits: x, targets }, attrs).loss)(logits);
         return { logits, targets, dlogits, expected: tf.sub(tf.softmax(logits), targets) };
       });
@@ -147,7 +149,7 @@ describe('softCrossEntropy', () => {
     SoftCrossEntropy,
     () => ({
       inputs: tf.tidy(() => tensorsOf(4, 6)),
-      attrs: { reduction: 'mean', labelSmoothing: 0.1, targetsAreNormalized: false },
+      attrs: { reduction: 'mean', labelSmoothing: 0.1, epsilon: 0, targetsAreNormalized: false },
     }),
     ({ logits, targets }) => softCrossEntropy(logits!, targets!, { labelSmoothing: 0.1 }),
   );

@@ -2,8 +2,9 @@ import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../contracts/soft_cross_
 import { defineProgram } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum } from './shared/column_sum.js';
-import { LOWEST } from './wgsl/elements.js';
+import { type ElementType, LOWEST } from './wgsl/elements.js';
 import { asRows, Row } from './wgsl/row.js';
+import { softmaxDeclarations, softmaxScale } from './wgsl/softmax.js';
 
 interface RowsSpec {
   vocabulary: number;
@@ -68,10 +69,55 @@ fn moved(mass: f32, distance: f32) -> f32 { return select(mass * distance, 0.0, 
   };
 });
 
+/** WGSL of an element of y, and 0 where the cost −log p lies beyond epsilon's limits. */
+const withinLimits = (y: string, cost: string, type: ElementType) =>
+  `select(${type}(), ${y}, (${cost} >= ${type}(u.least)) & (${cost} <= ${type}(u.most)))`;
+
+/** The uniforms of those limits. */
+const limitsOf = (epsilon: number) => ({ least: -Math.log1p(-epsilon), most: -Math.log(epsilon) });
+
+/**
+ * As above where probabilities have limits: a pass for lse, and another for Σ y · clamp(lse − x), and Σ y of what lies within.
+ */
+const limitedRowsProgram = defineProgram('softCrossEntropyLimited', (spec: RowsSpec, gpu) => {
+  const row = new Row(gpu, spec.vocabulary, { inputs: 2 });
+  const { type } = row;
+  return {
+    workgroupSize: row.workgroupSize,
+    rowsPerWorkgroup: row.rowsPerWorkgroup,
+    reads: { logits: type, targets: type },
+    writes: { losses: 'f32', lse: 'f32', ...(spec.hasMass && { masses: 'f32' as const }) },
+    uniforms: { ...row.uniforms, scale: 'f32', nan: 'f32', least: 'f32', most: 'f32', labelSmoothing: 'f32' },
+    declarations: `${softmaxDeclarations(row)}
+${row.reduction('sumOfCosts', { type: 'vec2f' })}`,
+    body: `
+  ${row.begin()}
+  ${softmaxScale(row, sources)}
+  let logTotal = -log(scale);
+  var cost = 0.0;
+  var mass = 0.0;
+  ${row.pass(
+    sources,
+    ({ x, target_ }) => `
+    let y = ${mixed(target_, spec)};
+    let costs = (maximum - ${x}) + logTotal;
+    cost += ${row.sum(`select(y * clamp(costs, ${type}(u.least), ${type}(u.most)), ${type}(), y == ${type}())`)};
+    mass += ${row.sum(withinLimits('y', 'costs', type))};`,
+  )}
+  let totals = sumOfCosts(vec2f(cost, mass));
+  if (${row.isFirst}) {
+    let isNan = (bitcast<u32>(scale) & 0x7fffffffu) > 0x7f800000u;
+    losses[row] = select(totals.x * u.scale, u.nan, isNan); // which clamp need not keep
+    lse[row] = maximum + logTotal;
+    ${spec.hasMass ? 'masses[row] = totals.y;' : ''}
+  }`,
+  };
+});
+
 /** dlogits = dloss · (p · Σ y − y) with p = exp(x − lse), and dtargets = dloss · (lse − x) · (1 − smoothing) where it is wanted. */
 const slopesProgram = defineProgram(
   'softCrossEntropyGrad',
-  (spec: RowsSpec & { dyByRow: boolean; dtargets: boolean }, gpu) => {
+  (spec: RowsSpec & { limited: boolean; dyByRow: boolean; dtargets: boolean }, gpu) => {
     const row = new Row(gpu, spec.vocabulary, { streamed: true });
     const { type } = row;
     return {
@@ -79,7 +125,12 @@ const slopesProgram = defineProgram(
       rowsPerWorkgroup: row.rowsPerWorkgroup,
       reads: { logits: type, targets: type, dy: 'f32', lse: 'f32', ...(spec.hasMass && { masses: 'f32' as const }) },
       writes: { dlogits: type, ...(spec.dtargets && { dtargets: type }) },
-      uniforms: { ...row.uniforms, scale: 'f32', labelSmoothing: 'f32' },
+      uniforms: {
+        ...row.uniforms,
+        scale: 'f32',
+        labelSmoothing: 'f32',
+        ...(spec.limited && ({ least: 'f32', most: 'f32' } as const)),
+      },
       body: `
   ${row.begin()}
   let dloss = dy[${spec.dyByRow ? 'row' : '0'}] * u.scale;
@@ -89,7 +140,8 @@ const slopesProgram = defineProgram(
   ${row.pass(
     sources,
     ({ x, target_ }, at) => `
-    dlogits[base + ${at}] = share * exp(${x} - logSumExp) - dloss * (${mixed(target_, spec)});
+    let y = ${spec.limited ? withinLimits(`(${mixed(target_, spec)})`, `(logSumExp - ${x})`, type) : mixed(target_, spec)};
+    dlogits[base + ${at}] = share * exp(${x} - logSumExp) - dloss * y;
     ${spec.dtargets ? `dtargets[base + ${at}] = kept * (logSumExp - ${x});` : ''}`,
   )}`,
     };
@@ -101,14 +153,15 @@ const scaleOf = (reduction: string, rows: number) => (reduction === 'mean' ? 1 /
 
 export const softCrossEntropy = webgpuKernel(
   SoftCrossEntropy,
-  (gpu, { logits, targets }, { labelSmoothing, reduction, targetsAreNormalized }) => {
+  (gpu, { logits, targets }, { labelSmoothing, reduction, epsilon, targetsAreNormalized }) => {
     const [rows, vocabulary] = asRows(logits.shape);
     const shape = logits.shape.slice(0, -1);
     const [losses, lse] = [gpu.output(shape), gpu.output(shape)];
     const mass = targetsAreNormalized ? undefined : gpu.output(shape);
     const spec = { vocabulary, smoothed: labelSmoothing > 0, hasMass: mass !== undefined };
-    const uniforms = { labelSmoothing, scale: scaleOf(reduction, rows), nan: Number.NaN };
-    gpu.run(rowsProgram, spec, { logits, targets, losses, lse, masses: mass }, uniforms, { rows });
+    const uniforms = { labelSmoothing, scale: scaleOf(reduction, rows), nan: Number.NaN, ...limitsOf(epsilon) };
+    const program = epsilon > 0 ? limitedRowsProgram : rowsProgram;
+    gpu.run(program, spec, { logits, targets, losses, lse, masses: mass }, uniforms, { rows });
     if (reduction === 'none') return { loss: losses, lse, mass };
     const loss = columnSum(gpu, losses, rows, 1, { total: gpu.output([]) });
     gpu.release(losses);
@@ -118,16 +171,17 @@ export const softCrossEntropy = webgpuKernel(
 
 export const softCrossEntropyGrad = webgpuKernel(
   SoftCrossEntropyGrad,
-  (gpu, { dy, logits, targets, lse, mass }, { labelSmoothing, reduction, dtargets: wantsTargets }) => {
+  (gpu, { dy, logits, targets, lse, mass }, { labelSmoothing, reduction, epsilon, dtargets: wantsTargets }) => {
     const [rows, vocabulary] = asRows(logits.shape);
     const dlogits = gpu.output(logits.shape);
     const dtargets = wantsTargets ? gpu.output(targets.shape) : undefined;
     const spec = {
       ...{ vocabulary, smoothed: labelSmoothing > 0, hasMass: mass !== undefined },
-      ...{ dyByRow: reduction === 'none', dtargets: wantsTargets },
+      ...{ limited: epsilon > 0, dyByRow: reduction === 'none', dtargets: wantsTargets },
     };
     const tensors = { logits, targets, dy, lse, masses: mass, dlogits, dtargets };
-    gpu.run(slopesProgram, spec, tensors, { labelSmoothing, scale: scaleOf(reduction, rows) }, { rows });
+    const uniforms = { labelSmoothing, scale: scaleOf(reduction, rows), ...limitsOf(epsilon) };
+    gpu.run(slopesProgram, spec, tensors, uniforms, { rows });
     return { dlogits, dtargets };
   },
 );

@@ -1,0 +1,1 @@
+import { engine, getGlobalTensorClass } from '@tensorflow/tfjs-core';
