@@ -65,6 +65,7 @@ export {
   fusedNeighborhoodAttention,
 } from './ops/fused_neighborhood_attention.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
+export { type GeluConfig, gelu } from './ops/gelu.js';
 export { type GroupNormConfig, groupNorm } from './ops/group_norm.js';
 export { type JsdConfig, jsd } from './ops/jsd.js';
 export { type KlDivConfig, klDiv } from './ops/kl_div.js';
@@ -95,6 +96,7 @@ export type {
   CrossEntropyReturn,
 } from './ops/shared/cross_entropy_options.js';
 export type { ScaledCrossEntropyOptions, ScaledCrossEntropyResult } from './ops/shared/scaled_cross_entropy_options.js';
+export { type SiluConfig, silu } from './ops/silu.js';
 export { type SoftCrossEntropyConfig, softCrossEntropy } from './ops/soft_cross_entropy.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';

@@ -133,6 +133,11 @@ const cases: Record<string, RankCase> = {
     ],
     run: ([gate, up]) => liger.geglu(gate!, up!),
   },
+  gelu: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.gelu(x!) },
+  'gelu by tanh': {
+    shapes: (leading) => [[...leading, C]],
+    run: ([x]) => liger.gelu(x!, { approximate: 'tanh' }),
+  },
   jsd: {
     shapes: (leading) => [[...leading, C]],
     run: ([logits], leading) =>
@@ -210,6 +215,7 @@ const cases: Record<string, RankCase> = {
       return tf.add(nll, entropy);
     },
   },
+  silu: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.silu(x!) },
   softCrossEntropy: {
     shapes: (leading) => [
       [...leading, C],

@@ -1,4 +1,5 @@
 // Written by `npm run lists`.
+export * from './activate.js';
 export * from './adam_w.js';
 export * from './attn_res.js';
 export * from './cross_entropy.js';
