@@ -72,6 +72,7 @@ export { type KlDivConfig, klDiv } from './ops/kl_div.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
+export { type LogSoftmaxConfig, logSoftmax } from './ops/log_softmax.js';
 export { type MhcCoeffsConfig, type MhcCoeffsResult, mhcCoeffs } from './ops/mhc_coeffs.js';
 export {
   type MhcForwardConfig,

@@ -162,6 +162,7 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  logSoftmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.logSoftmax(x!) },
   mhcCoeffs: {
     shapes: (leading) => [[...leading, 2, C], [2 * C, 8], [8], [], [], []],
     run: ([x, phi, b, alphaPre, alphaPost, alphaRes], leading) => {
