@@ -65,12 +65,14 @@ export {
   fusedNeighborhoodAttention,
 } from './ops/fused_neighborhood_attention.js';
 export { type GegluConfig, geglu } from './ops/geglu.js';
+export { type GeluConfig, gelu } from './ops/gelu.js';
 export { type GroupNormConfig, groupNorm } from './ops/group_norm.js';
 export { type JsdConfig, jsd } from './ops/jsd.js';
 export { type KlDivConfig, klDiv } from './ops/kl_div.js';
 export { type LayerNormConfig, layerNorm } from './ops/layer_norm.js';
 export { type LinearConfig, linear } from './ops/linear.js';
 export { type Llama4RopeConfig, llama4Rope } from './ops/llama4_rope.js';
+export { type LogSoftmaxConfig, logSoftmax } from './ops/log_softmax.js';
 export { type MhcCoeffsConfig, type MhcCoeffsResult, mhcCoeffs } from './ops/mhc_coeffs.js';
 export {
   type MhcForwardConfig,
@@ -95,6 +97,7 @@ export type {
   CrossEntropyReturn,
 } from './ops/shared/cross_entropy_options.js';
 export type { ScaledCrossEntropyOptions, ScaledCrossEntropyResult } from './ops/shared/scaled_cross_entropy_options.js';
+export { type SiluConfig, silu } from './ops/silu.js';
 export { type SoftCrossEntropyConfig, softCrossEntropy } from './ops/soft_cross_entropy.js';
 export { type SoftmaxConfig, softmax } from './ops/softmax.js';
 export { type SparsemaxConfig, sparsemax } from './ops/sparsemax.js';

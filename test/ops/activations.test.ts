@@ -1,7 +1,7 @@
 /** Activations and their slopes against float64, element by element: where the result is tiny, its digits count as well. */
 import { expect } from 'chai';
 import { runKernel } from '../../src/engine/run_kernel.js';
-import { geglu, linear, swiglu } from '../../src/index.js';
+import { geglu, gelu, linear, silu, swiglu } from '../../src/index.js';
 import { ActivationGrad } from '../../src/kernels/contracts/linear.js';
 import { tf } from '../support/backend.js';
 import { expectNoLeak } from '../support/golden.js';
@@ -84,6 +84,24 @@ describe('activations', () => {
         const [z, dy] = [points(), tf.ones([POINTS.length])];
         await isExact(runKernel(ActivationGrad, { dy, z }, { activation }).dz, slope);
         tf.dispose([column, z, dy]);
+      });
+    });
+  }
+
+  for (const [name, op] of Object.entries<(x: tf.Tensor) => tf.Tensor>({
+    gelu,
+    geluTanh: (x) => gelu(x, { approximate: 'tanh' }),
+    silu,
+  })) {
+    const reference = references[name]!;
+
+    it(`the op of ${name} is exact from -10 to 10, and so is its gradient`, async () => {
+      await expectNoLeak(async () => {
+        const [x, dy] = [points(), tf.ones([POINTS.length])];
+        const { value, grad } = tf.valueAndGrad(op)(x, dy);
+        await isExact(value, (z) => [reference.value(z)]);
+        await isExact(grad, reference.slope);
+        tf.dispose([x, dy]);
       });
     });
   }

@@ -133,6 +133,11 @@ const cases: Record<string, RankCase> = {
     ],
     run: ([gate, up]) => liger.geglu(gate!, up!),
   },
+  gelu: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.gelu(x!) },
+  'gelu by tanh': {
+    shapes: (leading) => [[...leading, C]],
+    run: ([x]) => liger.gelu(x!, { approximate: 'tanh' }),
+  },
   jsd: {
     shapes: (leading) => [[...leading, C]],
     run: ([logits], leading) =>
@@ -157,6 +162,7 @@ const cases: Record<string, RankCase> = {
     shapes: (leading) => [[...leading, C], [4, C], [4]],
     run: ([x, weight, bias]) => liger.linear(x!, weight!, { bias, activation: 'gelu' }),
   },
+  logSoftmax: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.logSoftmax(x!) },
   mhcCoeffs: {
     shapes: (leading) => [[...leading, 2, C], [2 * C, 8], [8], [], [], []],
     run: ([x, phi, b, alphaPre, alphaPost, alphaRes], leading) => {
@@ -210,6 +216,7 @@ const cases: Record<string, RankCase> = {
       return tf.add(nll, entropy);
     },
   },
+  silu: { shapes: (leading) => [[...leading, C]], run: ([x]) => liger.silu(x!) },
   softCrossEntropy: {
     shapes: (leading) => [
       [...leading, C],

@@ -24,10 +24,12 @@ const BASES = [
   'fusedLinearUnpairedPreference',
 ];
 
-/** Ops that run others' kernels. */
+/** Ops that run others' kernels, or one that serves several. */
 const BY_KERNELS_OF: Record<string, string> = {
   fusedNeighborhoodAttention: 'flashAttention',
+  gelu: 'activate',
   mhcForward: 'mhcCoeffs, mhcPre and mhcPostRes',
+  silu: 'activate',
 };
 
 /** Whether src/index.ts exports a name, which may have types before it. */
@@ -54,12 +56,12 @@ describe('every op', () => {
 
   it('is named by all of its files: kernels, gradients, specs and cases of others there are none', () => {
     const ops = filesOf('src/ops');
-    // What an optimizer or a loss runs is a kernel, too; whole models, tfjs's own kernels and JavaScript's time are measured, too.
-    const ofLosses = ['logits_divergence.ts'];
+    // What an optimizer, a loss or several ops run is a kernel, too; whole models, tfjs's own kernels and JavaScript's time are measured, too.
+    const ofSeveral = ['activate.ts', 'logits_divergence.ts'];
     const others = {
-      'src/gradients': ofLosses,
-      'src/kernels/composed': ['adam_w.ts', ...ofLosses],
-      'src/kernels/webgpu': ['adam_w.ts', ...ofLosses],
+      'src/gradients': ofSeveral,
+      'src/kernels/composed': ['adam_w.ts', ...ofSeveral],
+      'src/kernels/webgpu': ['adam_w.ts', ...ofSeveral],
     };
     const withKernels = ops.filter((file) => !(nameOf(file) in BY_KERNELS_OF));
     for (const [folder, more] of Object.entries(others)) {

@@ -1,4 +1,5 @@
 // Written by `npm run lists`.
+export * from './activate.js';
 export * from './adam_w.js';
 export * from './attn_res.js';
 export * from './cross_entropy.js';
@@ -17,6 +18,7 @@ export * from './kl_div.js';
 export * from './layer_norm.js';
 export * from './linear.js';
 export * from './llama4_rope.js';
+export * from './log_softmax.js';
 export * from './logits_divergence.js';
 export * from './mhc_coeffs.js';
 export * from './mhc_post_res.js';

@@ -1,0 +1,8 @@
+import { gradientOf } from '../engine/gradient.js';
+import { runKernel } from '../engine/run_kernel.js';
+import { LogSoftmax, LogSoftmaxGrad } from '../kernels/contracts/log_softmax.js';
+
+export const logSoftmaxGradient = gradientOf(LogSoftmax, {
+  save: ['y'],
+  backward: ({ y: dy }, { y }) => ({ x: () => runKernel(LogSoftmaxGrad, { dy, y }, {}).dx }),
+});
