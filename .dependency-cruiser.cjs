@@ -68,6 +68,7 @@ module.exports = {
     only('losses', 'losses/', ['losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('optimizers', 'optimizers/', ['optimizers/', 'ops/', 'checks/', 'engine/', contracts]),
     only('layers', 'layers/', ['layers/', 'losses/', 'ops/', 'checks/', 'register\\.ts']),
+    only('patch', 'patch/', ['patch/', 'optimizers/', 'losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/(stock/)?all\\.ts',
       contracts,
@@ -89,6 +90,7 @@ module.exports = {
       'losses/',
       'ops/',
       'optimizers/train\\.ts',
+      'patch/(apply_to|patch)\\.ts',
       'recompute/',
     ]),
   ],

@@ -105,5 +105,13 @@ export { type SwigluConfig, swiglu } from './ops/swiglu.js';
 export { type SwigluMlpConfig, swigluMlp } from './ops/swiglu_mlp.js';
 export { type TvdConfig, tvd } from './ops/tvd.js';
 export * as train from './optimizers/train.js';
+export {
+  type AnyLayersModel,
+  type ApplyToOptions,
+  type ApplyToReport,
+  applyTo,
+  type ReplacementReport,
+} from './patch/apply_to.js';
+export { type PatchOptions, patch, patched } from './patch/patch.js';
 export { checkpoint } from './recompute/checkpoint.js';
 export { type TiledMlpConfig, tiledMlp } from './recompute/tiled_mlp.js';

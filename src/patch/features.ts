@@ -1,52 +1,92 @@
 /** What `patch` can switch on, by its keywords. */
-import { getKernel } from '@tensorflow/tfjs-core';
+import { getKernel, Softmax } from '@tensorflow/tfjs-core';
 import { registerMissingGradients } from '../engine/missing_gradients.js';
 import { replaceEverywhere } from '../engine/stock_kernels.js';
-import { replaceActivation } from './activations.js';
+import { type ActivationName, replaceActivation } from './activations.js';
 import { replaceAdam } from './adam.js';
 import { clipGradients } from './clip_gradients.js';
 import { type LayerReplacement, layerReplacements, replaceCall } from './layer_replacements.js';
 import { type ModelLoss, replaceLoss } from './model_losses.js';
 import { replaceAttention } from './multi_head_attention.js';
 import { replaceSoftmaxCrossEntropy } from './softmax_cross_entropy.js';
-import { classNamed, type Layer, type Model } from './tfjs_layers.js';
+import { type Activation, classNamed, type Layer, type Model, type MultiHeadAttentionLayer } from './tfjs_layers.js';
 
 /** What one keyword switches on. */
-export interface Feature<Value = boolean> {
+export interface Feature<Value> {
   /** Whether it changes anything on backends other than WebGPU. */
   readonly onEveryBackend: boolean;
-  /** Puts it in place. Returns what takes it away again, or, as the end of a sentence, why it can't be. */
+  /** Puts it in place. Returns what takes it away again, or, as a sentence, why it can't be. */
   install(value: Value): (() => void) | string;
 }
 
-const NO_LAYERS = 'is about @tensorflow/tfjs-layers, which is not loaded';
+/** Replaces something in classes of tfjs-layers that are there. */
+function inClasses<T extends object>(names: readonly string[], replace: (prototype: T, name: string) => () => void) {
+  const undo = names.flatMap((name) => {
+    const found = classNamed<T>(name);
+    return found ? [replace(found.prototype, name)] : [];
+  });
+  if (undo.length === 0) return `there is no ${names[0]} of @tensorflow/tfjs-layers: is it loaded?`;
+  return () => {
+    for (const step of undo) step();
+  };
+}
 
-const ofLayers = (replacement: LayerReplacement): Feature => ({
+const layer = (replacement: LayerReplacement): Feature<boolean> => ({
   onEveryBackend: replacement.onEveryBackend,
-  install: () => {
-    const layer = classNamed<Layer>(replacement.className);
-    return layer ? replaceCall(layer.prototype, replacement) : NO_LAYERS;
-  },
+  install: () => inClasses<Layer>([replacement.className], (prototype) => replaceCall(prototype, replacement)),
 });
 
-const ofLosses = (name: ModelLoss): Feature => ({
+const activation = (...names: ActivationName[]): Feature<boolean> => ({
+  onEveryBackend: false,
+  install: () =>
+    inClasses<Activation>(names, (prototype, name) => replaceActivation(prototype, name as ActivationName)),
+});
+
+const loss = (name: ModelLoss): Feature<boolean> => ({
+  onEveryBackend: true,
+  install: () => inClasses<Model>(['Model'], (prototype) => replaceLoss(prototype, name)),
+});
+
+const attention: Feature<boolean> = {
+  onEveryBackend: true,
+  install: () => inClasses<MultiHeadAttentionLayer>(['MultiHeadAttention'], replaceAttention),
+};
+
+const stockKernels: Feature<boolean> = {
+  onEveryBackend: false,
+  install: () => {
+    if (!getKernel(Softmax, 'webgpu')) return 'there is no WebGPU backend: is @tensorflow/tfjs-backend-webgpu loaded?';
+    replaceEverywhere('kernels', true);
+    return () => replaceEverywhere('kernels', false);
+  },
+};
+
+const stockGradients: Feature<boolean> = {
   onEveryBackend: true,
   install: () => {
-    const model = classNamed<Model>('Model');
-    return model ? replaceLoss(model.prototype, name) : NO_LAYERS;
+    replaceEverywhere('gradients', true);
+    return () => replaceEverywhere('gradients', false);
   },
-});
+};
 
-const ofActivation = (...names: ActivationName[]): Feature => ({
-  onEveryBackend: false,
-  ...
-});
-
+/** In the order in which they are listed. */
 export const features = {
   softmaxCrossEntropy: { onEveryBackend: true, install: replaceSoftmaxCrossEntropy },
-  categoricalCrossentropy: ofLosses('categoricalCrossentropy'),
-  sparseCategoricalCrossentropy: ofLosses('sparseCategoricalCrossentropy'),
-  layerNormalization: ofLayers(layerReplacements.layerNormalization),
-  embedding: ofLayers(layerReplacements.embedding),
-  dense: ofLayers(layerReplacements.dense),
-};
+  categoricalCrossentropy: loss('categoricalCrossentropy'),
+  sparseCategoricalCrossentropy: loss('sparseCategoricalCrossentropy'),
+  layerNormalization: layer(layerReplacements.layerNormalization),
+  embedding: layer(layerReplacements.embedding),
+  dense: layer(layerReplacements.dense),
+  multiHeadAttention: attention,
+  gelu: activation('gelu', 'gelu_new'),
+  swish: activation('swish'),
+  softmax: activation('softmax'),
+  logSoftmax: activation('logSoftmax'),
+  adam: { onEveryBackend: true, install: () => replaceAdam() },
+  stockKernels,
+  stockGradients,
+  missingGradients: { onEveryBackend: true, install: registerMissingGradients },
+  clipNorm: { onEveryBackend: true, install: clipGradients } satisfies Feature<number>,
+} as const;
+
+export type Keyword = keyof typeof features;

@@ -10,6 +10,7 @@ import {
   logicalAnd,
   minimum,
   reshape,
+  scalar,
   softmax,
   type Tensor,
   tidy,
@@ -45,7 +46,7 @@ const NOT_A_LABEL = -100;
 function labelsOf(target: Tensor, shape: number[], classes: number): Tensor {
   const labels = reshape(target.dtype === 'int32' ? target : cast(floor(target), 'int32'), shape);
   const isClass = logicalAnd(greaterEqual(labels, 0), less(labels, classes));
-  return where(isClass, labels, NOT_A_LABEL);
+  return where(isClass, labels, scalar(NOT_A_LABEL, 'int32'));
 }
 
 function sparse(target: Tensor, logits: Tensor): Tensor {
@@ -72,6 +73,8 @@ const losses = {
 } as const satisfies Record<string, Loss>;
 
 export type ModelLoss = keyof typeof losses;
+
+export const modelLosses = Object.keys(losses) as ModelLoss[];
 
 const identity: Activation = { apply: (x) => x, getClassName: () => 'linear' };
 
@@ -168,3 +171,25 @@ export function replaceLoss(target: Model, name: ModelLoss): () => void {
     undoTest();
   };
 }
+
+/** How the outputs of a compiled model have a loss replaced, a row each. */
+export function howLossIsReplaced(model: Model, name: ModelLoss) {
+  const stock = lossNamed(name);
+  return (model.lossFunctions ?? []).flatMap((lossFunction, i) => {
+    if (lossFunction !== stock) return [];
+    const from = logitsInstead(model, i) ? 'from logits' : 'from probabilities: no softmax of its own makes them';
+    return [
+      {
+        name: `loss of ${model.outputLayers[i]!.name}`,
+        className: name,
+        replacedBy: `${LOSS_OPS[name]}, ${from}`,
+        reason: '',
+      },
+    ];
+  });
+}
+
+const LOSS_OPS: Readonly<Record<ModelLoss, string>> = {
+  categoricalCrossentropy: 'liger.softCrossEntropy',
+  sparseCategoricalCrossentropy: 'liger.crossEntropy',
+};

@@ -30,7 +30,10 @@ export function replaceSoftmaxCrossEntropy(): () => void {
     (stock) =>
       (labels, logits, weights, labelSmoothing = 0, reduction = Reduction.SUM_BY_NONZERO_WEIGHTS) => {
         const isFused =
-          labels instanceof Tensor && isFloat(logits) && logits.rank > 0 && util.arraysEqual(labels.shape, logits.shape);
+          labels instanceof Tensor &&
+          isFloat(logits) &&
+          logits.rank > 0 &&
+          util.arraysEqual(labels.shape, logits.shape);
         if (!isFused) return stock(labels, logits, weights, labelSmoothing, reduction);
         return tidy(() => {
           const y = cast(labels, 'float32');

@@ -52,6 +52,16 @@ export interface LayerNormalizationLayer extends Layer {
   readonly beta: Readable | null;
 }
 
+export interface MultiHeadAttentionLayer extends Layer {
+  /** The dimensions that are attended along. */
+  readonly attentionAxes?: readonly number[];
+  readonly keyDim: number;
+  readonly valueDim: number;
+  readonly dropout: number;
+  /** Given [B, T, N, D] and a mask [B, T, S], gives the output and the scores. */
+  computeAttention(query: Tensor, key: Tensor, value: Tensor, mask?: Tensor, training?: boolean): [Tensor, Tensor];
+}
+
 /** One that has another inside, such as TimeDistributed. */
 export interface WrapperLayer extends Layer {
   readonly layer: Layer;

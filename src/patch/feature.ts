@@ -1,1 +1,0 @@
-import type { LayerKeyword } from './layer_replacements.js';
