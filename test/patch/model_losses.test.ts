@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { patch } from '../../src/index.js';
 import { tf } from '../support/backend.js';
 import { type Ending, expectSameOutcome, type LossName, languageModel, type Outcome, outcomeOf } from './models.js';
+import { withAndWithout, withoutPatch } from './patched.js';
 
 const endings: Ending[] = ['denseSoftmax', 'activationLayer', 'softmaxLayer', 'sigmoid'];
 const lossNames: LossName[] = ['categoricalCrossentropy', 'sparseCategoricalCrossentropy'];
@@ -19,25 +20,21 @@ describe('losses of models, patched', () => {
   for (const loss of lossNames) {
     for (const ending of endings) {
       it(`${loss} is tfjs's for a model that ends in ${ending}`, async () => {
-        const expected = await train(ending, loss);
-        const unpatch = patch();
-        try {
-          await expectSameOutcome(await train(ending, loss), expected);
-        } finally {
-          unpatch();
-        }
+        const { patched, expected } = await withAndWithout(() => train(ending, loss));
+        await expectSameOutcome(patched, expected);
       });
     }
   }
 
   it("are those of models that were made and compiled before, and tfjs's again afterwards", async () => {
-    const expected = await train('denseSoftmax', 'sparseCategoricalCrossentropy');
+    const stock = () => train('denseSoftmax', 'sparseCategoricalCrossentropy');
+    const expected = await withoutPatch(stock);
     let unpatch = () => {};
     const outcome = await train('denseSoftmax', 'sparseCategoricalCrossentropy', () => {
       unpatch = patch();
     });
     unpatch();
     await expectSameOutcome(outcome, expected);
-    expect(await train('denseSoftmax', 'sparseCategoricalCrossentropy')).to.deep.equal(expected);
+    expect(await withoutPatch(stock)).to.deep.equal(expected);
   });
 });
