@@ -130,6 +130,20 @@ describe('softCrossEntropy', () => {
     expect(await loss([Number.NEGATIVE_INFINITY, 0, 0])).to.equal(Number.POSITIVE_INFINITY);
   });
 
+  it('computes the gradient of the targets only for those who differentiate them', async () => {
+    await expectNoLeak(async () => {
+      const { logits, targets } = tf.tidy(() => tensorsOf(3, 5));
+      const cost = () => softCrossEntropy(logits, targets) as tf.Scalar;
+      for (const xs of [[logits], [logits, targets]]) {
+        const { kernels, result } = await tf.profile(() => tf.engine().gradients(cost, xs) as never);
+        const backward = kernels.find(({ name }) => name === 'LigerSoftCrossEntropyGrad');
+        expect(backward!.outputShapes).to.deep.equal(xs.map(() => [3, 5]));
+        tf.dispose(result);
+      }
+      tf.dispose([logits, targets]);
+    });
+  });
+
   it('takes the sum of a row of targets for 1 where its kernel is told so', async () => {
     await expectNoLeak(async () => {
       const { logits, targets, expected, dlogits } = tf.tidy(() => {
