@@ -1,2 +1,5 @@
 // Written by `npm run lists`.
 export * from './einsum.js';
+export * from './gather_nd.js';
+export * from './scatter_nd.js';
+export * from './tensor_scatter_update.js';
