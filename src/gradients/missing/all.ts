@@ -5,3 +5,4 @@ export * from './gather_nd.js';
 export * from './scatter_nd.js';
 export * from './strided_slice.js';
 export * from './tensor_scatter_update.js';
+export * from './top_k.js';
