@@ -1,4 +1,5 @@
 // Written by `npm run lists`.
+export * from './comparisons.js';
 export * from './cumprod.js';
 export * from './einsum.js';
 export * from './gather_nd.js';
