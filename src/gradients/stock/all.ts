@@ -1,3 +1,6 @@
 // Written by `npm run lists`.
 export * from './gather_v2.js';
+export * from './one_hot.js';
 export * from './reductions.js';
+export * from './tile.js';
+export * from './unsorted_segment_sum.js';
