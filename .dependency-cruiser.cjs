@@ -70,7 +70,7 @@ module.exports = {
     only('layers', 'layers/', ['layers/', 'losses/', 'ops/', 'checks/', 'register\\.ts']),
     only('patch', 'patch/', ['patch/', 'optimizers/', 'losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
-      '(gradients|kernels/composed|kernels/webgpu)/(stock/)?all\\.ts',
+      '(gradients|kernels/composed|kernels/webgpu)/((missing|stock)/)?all\\.ts',
       contracts,
       'engine/',
       'optimizers/',

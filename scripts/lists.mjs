@@ -12,6 +12,7 @@ const folders = [
   'src/kernels/webgpu',
   'src/kernels/webgpu/stock',
   'src/gradients',
+  'src/gradients/missing',
   'src/gradients/stock',
   'bench/cases',
 ];

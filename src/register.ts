@@ -2,10 +2,12 @@
 import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-core';
 import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
 import { registerGradientOf } from './engine/gradient.js';
+import { provideMissingGradients } from './engine/missing_gradients.js';
 import { registerStockGradients } from './engine/stock_gradients.js';
 import { provideReplacements } from './engine/stock_kernels.js';
 import { replaceGradients } from './engine/tape.js';
 import * as gradients from './gradients/all.js';
+import * as missingGradients from './gradients/missing/all.js';
 import * as stockGradients from './gradients/stock/all.js';
 import * as composed from './kernels/composed/all.js';
 import { RmsNorm } from './kernels/contracts/rms_norm.js';
@@ -20,6 +22,7 @@ replaceGradients();
 for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
 for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
 registerStockGradients();
+provideMissingGradients(Object.values(missingGradients));
 provideReplacements(Object.values(stockKernels), Object.values(stockGradients));
 if (isFirst) {
   for (const kernel of Object.values(webgpu)) registerKernel(kernel);

@@ -52,7 +52,7 @@ import {
 } from '@tensorflow/tfjs-core';
 
 /** The gradient of an operand, from that of a result that it was broadcast to. */
-function toShape(dy: Tensor, { shape }: Tensor): Tensor {
+export function toShape(dy: Tensor, { shape }: Tensor): Tensor {
   const axes = backend_util.getReductionAxes(shape, dy.shape);
   return reshape(axes.length > 0 ? sum(dy, axes) : dy, shape);
 }

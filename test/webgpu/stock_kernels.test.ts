@@ -433,13 +433,59 @@ if (target === 'webgpu') {
         });
       }
 
-      it('of another axis gathered is tfjs’s', async () => {
+      for (const axis of [1, 2, -1]) {
+        it(`of axis ${axis} gathered`, async () => {
+          await expectNoLeak(async () => {
+            const [x, ids] = [
+              random([3, 5, 4]),
+              tf.tensor2d(
+                [
+                  [0, 2],
+                  [2, 1],
+                ],
+                [2, 2],
+                'int32',
+              ),
+            ];
+            const call = () => tf.grad((v: tf.Tensor) => tf.sum(tf.square(tf.gather(v, ids, axis))))(x);
+            expect(programsOf(call)).to.include('embeddingGrad');
+            await expectAsStock('gather', call, GRADIENT_TOLERANCE);
+            tf.dispose([x, ids]);
+          });
+        });
+      }
+
+      for (const [shape, places] of [
+        [
+          [3, 5],
+          [[1], [4], [0]],
+        ],
+        [
+          [2, 5, 3],
+          [
+            [1, 4, 1],
+            [0, 2, 3],
+          ],
+        ],
+      ] as Array<[Shape, number[][]]>) {
+        it(`of [${shape}] gathered with indices for each batch`, async () => {
+          await expectNoLeak(async () => {
+            const [x, ids] = [random(shape), tf.tensor2d(places, undefined, 'int32')];
+            const call = () => tf.grad((v: tf.Tensor) => tf.sum(tf.square(tf.gather(v, ids, 1, 1))))(x);
+            expect(programsOf(call).length).to.be.lessThan(20);
+            await expectAsStock('gather', call, GRADIENT_TOLERANCE);
+            tf.dispose([x, ids]);
+          });
+        });
+      }
+
+      it('of what is broadcast add up in one sum', async () => {
         await expectNoLeak(async () => {
-          const [x, ids] = [random([3, 5]), tf.tensor1d([0, 2, 2], 'int32')];
-          const call = () => tf.grad((v: tf.Tensor) => tf.sum(tf.square(tf.gather(v, ids, 1))))(x);
-          expect(programsOf(call)).not.to.include('embeddingGrad');
-          await expectAsStock('gather', call, GRADIENT_TOLERANCE);
-          tf.dispose([x, ids]);
+          const x = random([1, 31]);
+          const call = () => tf.grad((v: tf.Tensor) => tf.sum(tf.square(tf.broadcastTo(v, [40, 31]))))(x);
+          expect(programsOf(call).length).to.be.lessThan(12);
+          await expectAsStock('broadcastTo', call, GRADIENT_TOLERANCE);
+          x.dispose();
         });
       });
 
