@@ -1,5 +1,11 @@
 /** tf.layers for the ops: `import * as layers from 'tfjs-liger/layers'`. Needs @tensorflow/tfjs-layers, which `@tensorflow/tfjs` brings. */
 import '../register.js';
 
+export {
+  MultiHeadAttention,
+  type MultiHeadAttentionLayerArgs,
+  multiHeadAttention,
+} from './multi_head_attention.js';
 export { RmsNorm, type RmsNormLayerArgs, rmsNorm } from './rms_norm.js';
+export type { AttentionCallArgs } from './shared/attention.js';
 export type { LayerArgs } from './shared/liger_layer.js';
