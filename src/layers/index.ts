@@ -7,5 +7,11 @@ export {
   multiHeadAttention,
 } from './multi_head_attention.js';
 export { RmsNorm, type RmsNormLayerArgs, rmsNorm } from './rms_norm.js';
+export {
+  RotaryEmbedding,
+  type RotaryEmbeddingCallArgs,
+  type RotaryEmbeddingLayerArgs,
+  rotaryEmbedding,
+} from './rotary_embedding.js';
 export type { AttentionCallArgs } from './shared/attention.js';
 export type { LayerArgs } from './shared/liger_layer.js';
