@@ -15,3 +15,4 @@ export {
 } from './rotary_embedding.js';
 export type { AttentionCallArgs } from './shared/attention.js';
 export type { LayerArgs } from './shared/liger_layer.js';
+export { TransformerBlock, type TransformerBlockLayerArgs, transformerBlock } from './transformer_block.js';
