@@ -1,6 +1,7 @@
 /** tf.layers for the ops: `import * as layers from 'tfjs-liger/layers'`. Needs @tensorflow/tfjs-layers, which `@tensorflow/tfjs` brings. */
 import '../register.js';
 
+export { MixtureOfExperts, type MixtureOfExpertsLayerArgs, mixtureOfExperts } from './mixture_of_experts.js';
 export {
   MultiHeadAttention,
   type MultiHeadAttentionLayerArgs,
