@@ -15,6 +15,7 @@ export const projectionSchema = {
   biasInitializer: initializer('zeros'),
   kernelRegularizer: regularizer(),
   biasRegularizer: regularizer(),
+  /** Of kernels [out, in]: a norm of what goes into a unit is over axis 1, where Keras has 0. */
   kernelConstraint: constraint(),
   biasConstraint: constraint(),
 } as const;
