@@ -6,12 +6,13 @@ import {
   defaultsOf,
   flag,
   integer,
+  isRequired,
   type Option,
   type ResolvedConfig,
   resolveConfig,
   text,
 } from '../../checks/config_schema.js';
-import { show } from '../../checks/errors.js';
+import { fail, show } from '../../checks/errors.js';
 import {
   type Constraint,
   constraintOf,
@@ -22,6 +23,8 @@ import {
   regularizerOf,
   saved,
 } from './keras_objects.js';
+import type { Projection, ProjectionOptions } from './projection.js';
+import { StackedInitializer } from './stacked_initializer.js';
 
 /** A shape without the batch, or with it; null stands for any size. */
 const shape = (): Option<Shape | undefined> => ({
@@ -84,6 +87,9 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
   ) {
     const all = { ...layerSchema, ...schema };
     const config = resolveConfig(label, all, defaultsOf(all), args) as LayerConfig<S>;
+    for (const [name, option] of Object.entries(schema)) {
+      if (isRequired(option) && config[name] === undefined) fail(label, `option '${name}'`, option.expected, undefined);
+    }
     super(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
     this.config = config;
   }
@@ -99,6 +105,28 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
       true,
       constraintOf(options.constraint),
     );
+  }
+
+  /** The weights of linear layers upon one another, of `inputs` numbers each: a kernel [out, in], and a bias if there is one. */
+  protected projection(
+    name: string,
+    inputs: number,
+    outputs: readonly number[],
+    options: ProjectionOptions,
+  ): Projection {
+    const size = outputs.reduce((sum, output) => sum + output, 0);
+    const kernel = this.weight(`${name}_kernel`, [size, inputs], {
+      initializer: new StackedInitializer(options.kernelInitializer, outputs),
+      regularizer: options.kernelRegularizer,
+      constraint: options.kernelConstraint,
+    });
+    if (!options.useBias) return { kernel };
+    const bias = this.weight(`${name}_bias`, [size], {
+      initializer: options.biasInitializer,
+      regularizer: options.biasRegularizer,
+      constraint: options.biasConstraint,
+    });
+    return { kernel, bias };
   }
 
   /** Makes a layer of what `getConfig` gave. tfjs adds `customObjects`, and has null for what was not given. */
@@ -121,13 +149,16 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
     return inputs[0]!;
   }
 
+  /** The shapes that a layer of one or more inputs is built for. */
+  protected shapes(inputShape: Shape | Shape[]): Shape[] {
+    return (Array.isArray(inputShape[0]) ? inputShape : [inputShape]) as Shape[];
+  }
+
   /** The one shape that a layer of one input is built for. */
   protected oneShape(inputShape: Shape | Shape[]): Shape {
-    const isList = Array.isArray(inputShape[0]);
-    if (isList && inputShape.length !== 1) {
-      throw new Error(`${this.label}: takes one input, but got ${inputShape.length}`);
-    }
-    return (isList ? inputShape[0] : inputShape) as Shape;
+    const [shape, ...others] = this.shapes(inputShape);
+    if (others.length > 0) throw new Error(`${this.label}: takes one input, but got ${others.length + 1}`);
+    return shape!;
   }
 
   /** The last dimension of the input, which weights depend on. */

@@ -1,0 +1,33 @@
+/** Linear layers that a layer is made of. */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { LayerVariable } from '@tensorflow/tfjs-layers';
+import { flag, type ResolvedConfig } from '../../checks/config_schema.js';
+import { type LinearConfig, linear } from '../../ops/linear.js';
+import { constraint, initializer, regularizer } from './keras_objects.js';
+
+/** Options of layers that are made of linear layers, as Keras has them. */
+export const projectionSchema = {
+  /** Whether what is projected gets a bias. Default true. */
+  useBias: flag(true),
+  /** Default 'glorotUniform', of each projection by itself. */
+  kernelInitializer: initializer('glorotUniform'),
+  /** Default 'zeros'. */
+  biasInitializer: initializer('zeros'),
+  kernelRegularizer: regularizer(),
+  biasRegularizer: regularizer(),
+  /** Of kernels [out, in]: a norm of what goes into a unit is over axis 1, where Keras has 0. */
+  kernelConstraint: constraint(),
+  biasConstraint: constraint(),
+} as const;
+
+export type ProjectionOptions = ResolvedConfig<typeof projectionSchema>;
+
+export interface Projection {
+  /** [out, in] */
+  readonly kernel: LayerVariable;
+  /** [out] */
+  readonly bias?: LayerVariable;
+}
+
+export const project = ({ kernel, bias }: Projection, x: Tensor, activation?: LinearConfig['activation']): Tensor =>
+  linear(x, kernel.read(), { bias: bias?.read(), activation });
