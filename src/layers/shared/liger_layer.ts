@@ -6,12 +6,13 @@ import {
   defaultsOf,
   flag,
   integer,
+  isRequired,
   type Option,
   type ResolvedConfig,
   resolveConfig,
   text,
 } from '../../checks/config_schema.js';
-import { show } from '../../checks/errors.js';
+import { fail, show } from '../../checks/errors.js';
 import {
   type Constraint,
   constraintOf,
@@ -84,6 +85,9 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
   ) {
     const all = { ...layerSchema, ...schema };
     const config = resolveConfig(label, all, defaultsOf(all), args) as LayerConfig<S>;
+    for (const [name, option] of Object.entries(schema)) {
+      if (isRequired(option) && config[name] === undefined) fail(label, `option '${name}'`, option.expected, undefined);
+    }
     super(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
     this.config = config;
   }
