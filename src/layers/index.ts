@@ -2,6 +2,7 @@
 import '../register.js';
 
 export { Dense, type DenseLayerArgs, dense } from './dense.js';
+export { Embedding, type EmbeddingLayerArgs, embedding, ReversedEmbedding } from './embedding.js';
 export { LayerNorm, type LayerNormLayerArgs, layerNorm } from './layer_norm.js';
 export { RmsNorm, type RmsNormLayerArgs, rmsNorm } from './rms_norm.js';
 export type { LayerArgs } from './shared/liger_layer.js';

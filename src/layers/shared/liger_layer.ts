@@ -25,7 +25,7 @@ import {
 } from './keras_objects.js';
 
 /** A shape without the batch, or with it; null stands for any size. */
-const shape = (): Option<Shape | undefined> => ({
+export const shape = (): Option<Shape | undefined> => ({
   default: undefined,
   expected: 'an array of sizes, or null for any',
   accepts: (value) => Array.isArray(value) && value.every((size) => size === null || Number.isSafeInteger(size)),
