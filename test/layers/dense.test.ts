@@ -30,7 +30,7 @@ describe('layers.dense', () => {
       const stock = tf.layers.dense({ units: 4, activation, weights: own.getWeights() });
       const wanted = stock.apply(x) as tf.Tensor;
       // tfjs's erf is good to 1e-7 of 1, which some of its backends' gelu shows.
-      await expectClose(y, wanted.dataSync(), activation === 'gelu' ? 1e-5 : OUTPUT_TOLERANCE);
+      await expectClose(y, wanted, activation === 'gelu' ? 1e-5 : OUTPUT_TOLERANCE);
       tf.dispose([x, y, wanted]);
       own.dispose();
       stock.dispose();

@@ -19,7 +19,7 @@ describe('layers.layerNorm', () => {
     const own = layerNorm();
     const stock = tf.layers.layerNormalization();
     const [y, wanted] = [own.apply(x) as tf.Tensor, stock.apply(x) as tf.Tensor];
-    await expectClose(y, wanted.dataSync(), 10 * OUTPUT_TOLERANCE);
+    await expectClose(y, wanted, 10 * OUTPUT_TOLERANCE);
     tf.dispose([x, y, wanted]);
     own.dispose();
     stock.dispose();

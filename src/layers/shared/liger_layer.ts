@@ -22,6 +22,7 @@ import {
   type Regularizer,
   regularizerOf,
   saved,
+  TransposedInitializer,
 } from './keras_objects.js';
 
 /** A shape without the batch, or with it; null stands for any size. */
@@ -68,6 +69,8 @@ export interface WeightOptions {
   readonly initializer: KerasObject<Initializer>;
   readonly regularizer?: KerasObject<Regularizer> | undefined;
   readonly constraint?: KerasObject<Constraint> | undefined;
+  /** For a matrix [out, in]: initializers count what goes in and out of Keras's [in, out]. Default false. */
+  readonly isTransposed?: boolean;
 }
 
 /** A layer of tfjs that is declared by the schema of its options: they are checked, and saved with a model. */
@@ -94,11 +97,12 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
 
   /** A float32 weight that `fit` updates. */
   protected weight(name: string, size: Shape, options: WeightOptions): LayerVariable {
+    const initializer = initializerOf(options.initializer);
     return this.addWeight(
       name,
       size,
       'float32',
-      initializerOf(options.initializer),
+      options.isTransposed ? new TransposedInitializer(initializer) : initializer,
       regularizerOf(options.regularizer),
       true,
       constraintOf(options.constraint),
