@@ -2,6 +2,7 @@
 import '../register.js';
 
 export { Dense, type DenseLayerArgs, dense } from './dense.js';
+export { Dyt, type DytLayerArgs, dyt } from './dyt.js';
 export { Embedding, type EmbeddingLayerArgs, embedding, ReversedEmbedding } from './embedding.js';
 export {
   FusedLinearCrossEntropy,
@@ -9,6 +10,10 @@ export {
   fusedLinearCrossEntropy,
   type LossFunction,
 } from './fused_linear_cross_entropy.js';
+export { GegluMlp, type GegluMlpLayerArgs, gegluMlp } from './geglu_mlp.js';
+export { GroupNorm, type GroupNormLayerArgs, groupNorm } from './group_norm.js';
 export { LayerNorm, type LayerNormLayerArgs, layerNorm } from './layer_norm.js';
+export { PolyNorm, type PolyNormLayerArgs, polyNorm } from './poly_norm.js';
 export { RmsNorm, type RmsNormLayerArgs, rmsNorm } from './rms_norm.js';
 export type { LayerArgs } from './shared/liger_layer.js';
+export { SwigluMlp, type SwigluMlpLayerArgs, swigluMlp } from './swiglu_mlp.js';

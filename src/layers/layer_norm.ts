@@ -25,7 +25,7 @@ export class LayerNorm extends LigerLayer<typeof schema> {
   }
 
   override build(inputShape: Shape | Shape[]): void {
-    this.affine = new Affine(this.config, this.lastDimension(inputShape), (...weight) => this.weight(...weight));
+    this.affine = new Affine(this.config, this.lastDimension(inputShape), this.weight);
     this.built = true;
   }
 

@@ -1,8 +1,8 @@
 import { ones, type Tensor, zeros } from '@tensorflow/tfjs-core';
-import type { LayerVariable, Shape } from '@tensorflow/tfjs-layers';
+import type { LayerVariable } from '@tensorflow/tfjs-layers';
 import { flag, type ResolvedConfig } from '../../checks/config_schema.js';
 import { constraint, initializer, regularizer } from './keras_objects.js';
-import type { WeightOptions } from './liger_layer.js';
+import type { AddWeight } from './liger_layer.js';
 
 /** The options of layers that end with `· gamma + beta`. */
 export const affineSchema = {
@@ -25,11 +25,10 @@ export class Affine {
   private readonly gammaWeight: LayerVariable | undefined;
   private readonly betaWeight: LayerVariable | undefined;
 
-  /** @param addWeight The layer's method. */
   constructor(
     config: ResolvedConfig<typeof affineSchema>,
     private readonly size: number,
-    addWeight: (name: string, size: Shape, options: WeightOptions) => LayerVariable,
+    addWeight: AddWeight,
   ) {
     if (config.scale) {
       this.gammaWeight = addWeight('gamma', [size], {

@@ -41,7 +41,7 @@ const makerOf = <T>({ makers }: Kind<T>, name: string) =>
   (makers as Readonly<Record<string, ((config: object) => T) | undefined>>)[name];
 
 /** An option that is an object of a kind. Without a default it may be left out. */
-function kerasObject<T extends serialization.Serializable, D extends string | undefined>(
+function kerasObject<T extends serialization.Serializable, D extends string | SavedObject | undefined>(
   kind: Kind<T>,
   fallback: D,
 ): Option<KerasObject<T> | D> {
@@ -69,7 +69,7 @@ const INITIALIZER: Kind<Initializer> = { noun: 'an initializer', makers: initial
 const REGULARIZER: Kind<Regularizer> = { noun: 'a regularizer', makers: regularizers, method: 'apply' };
 const CONSTRAINT: Kind<Constraint> = { noun: 'a constraint', makers: constraints, method: 'apply' };
 
-export const initializer = (fallback: string) => kerasObject(INITIALIZER, fallback);
+export const initializer = (fallback: string | SavedObject) => kerasObject(INITIALIZER, fallback);
 export const regularizer = () => kerasObject(REGULARIZER, undefined);
 export const constraint = () => kerasObject(CONSTRAINT, undefined);
 

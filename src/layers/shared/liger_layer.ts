@@ -73,6 +73,8 @@ export interface WeightOptions {
   readonly isTransposed?: boolean;
 }
 
+export type AddWeight = (name: string, size: Shape, options: WeightOptions) => LayerVariable;
+
 /** A layer of tfjs that is declared by the schema of its options: they are checked, and saved with a model. */
 export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
   protected readonly config: LayerConfig<S>;
@@ -95,8 +97,8 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
     this.config = config;
   }
 
-  /** A float32 weight that `fit` updates. */
-  protected weight(name: string, size: Shape, options: WeightOptions): LayerVariable {
+  /** Adds a float32 weight that `fit` updates. */
+  protected readonly weight: AddWeight = (name, size, options) => {
     const initializer = initializerOf(options.initializer);
     return this.addWeight(
       name,
@@ -107,7 +109,7 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
       true,
       constraintOf(options.constraint),
     );
-  }
+  };
 
   /** Makes a layer of what `getConfig` gave. tfjs adds `customObjects`, and has null for what was not given. */
   static override fromConfig<T extends serialization.Serializable>(
