@@ -70,7 +70,7 @@ export function describeLayer(layerCase: LayerCase): void {
         return [model.predict(x) as Tensor, reference(x, layer.getWeights())];
       }) as [Tensor, Tensor];
       expect(tf.memory().numTensors, 'tensors').to.equal(before + 2);
-      await expectClose(y, wanted.dataSync(), OUTPUT_TOLERANCE);
+      await expectClose(y, wanted, OUTPUT_TOLERANCE);
       expect((model.outputs[0]!.shape as number[]).slice(1)).to.deep.equal(wanted.shape.slice(1));
       tf.dispose([y, wanted]);
       model.dispose();
@@ -93,7 +93,7 @@ export function describeLayer(layerCase: LayerCase): void {
       const loaded = await reload(model);
       expect(loaded.layers.at(-1)!.getConfig()).to.deep.equal({ ...layer.getConfig(), name: layer.name });
       const [y, wanted] = [loaded.predict(x) as Tensor, model.predict(x) as Tensor];
-      await expectClose(y, wanted.dataSync(), 0);
+      await expectClose(y, wanted, 0);
       tf.dispose([x, target, y, wanted]);
       model.dispose();
       loaded.dispose();
