@@ -1,5 +1,4 @@
 /** What `patch` can switch on, by its keywords. */
-import { getKernel, Softmax } from '@tensorflow/tfjs-core';
 import { registerMissingGradients } from '../engine/missing_gradients.js';
 import { replaceEverywhere } from '../engine/stock_kernels.js';
 import { type ActivationName, replaceActivation } from './activations.js';
@@ -85,9 +84,8 @@ function replaceTransformers(): (() => void) | string {
 }
 
 const stockKernels: Feature<boolean> = {
-  onEveryBackend: false,
+  onEveryBackend: true,
   install: () => {
-    if (!getKernel(Softmax, 'webgpu')) return 'there is no WebGPU backend: is @tensorflow/tfjs-backend-webgpu loaded?';
     replaceEverywhere('kernels', true);
     return () => replaceEverywhere('kernels', false);
   },

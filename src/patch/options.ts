@@ -32,8 +32,8 @@ export const patchOptions = {
   softmaxCrossEntropy: flag(true),
   ...modelOptions,
   /**
-   * `tf.matMul`, `tf.softmax`, `tf.sum` and others on the WebGPU backend that tfjs makes; `registerWebGPUBackend()` does it by itself.
-   * Default true.
+   * `tf.matMul`, `tf.softmax`, `tf.sum` and others on the WebGPU backend that tfjs makes; `registerWebGPUBackend()` does it by itself. And
+   * `tf.einsum` on every backend but tensorflow: as a matrix product, where tfjs holds all products. Default true.
    */
   stockKernels: flag(true),
   /** Gradients of tfjs's that make tensors in JavaScript as large as the op's input, such as that of `tf.mean`. Default true. */
