@@ -1,7 +1,7 @@
 /** What `patch` can switch on, by its keywords. */
 import { registerMissingGradients } from '../engine/missing_gradients.js';
 import { replaceEverywhere } from '../engine/stock_kernels.js';
-import { type ActivationName, replaceActivation } from './activations.js';
+import { type ActivationName, replaceActivation, replaceChainedLogSoftmax } from './activations.js';
 import { replaceAdam } from './adam.js';
 import { clipGradients } from './clip_gradients.js';
 import { type LayerReplacement, layerReplacements, replaceCall } from './layer_replacements.js';
@@ -53,6 +53,16 @@ const activation = (...names: ActivationName[]): Feature<boolean> => ({
   install: () =>
     inClasses<Activation>(names, (prototype, name) => replaceActivation(prototype, name as ActivationName)),
 });
+
+const logSoftmaxes: Feature<boolean> = {
+  onEveryBackend: false,
+  install: () => {
+    const chained = replaceChainedLogSoftmax();
+    const ofLayers = activation('logSoftmax').install(true);
+    if (typeof ofLayers === 'string') return chained ?? ofLayers;
+    return inTurn(chained ? [chained, ofLayers] : [ofLayers]);
+  },
+};
 
 const loss = (name: ModelLoss): Feature<boolean> => ({
   onEveryBackend: true,
@@ -111,7 +121,7 @@ export const features = {
   gelu: activation('gelu', 'gelu_new'),
   swish: activation('swish'),
   softmax: activation('softmax'),
-  logSoftmax: activation('logSoftmax'),
+  logSoftmax: logSoftmaxes,
   adam: { onEveryBackend: true, install: () => replaceAdam() },
   stockKernels,
   stockGradients,

@@ -20,7 +20,7 @@ export const modelOptions = {
   swish: flag(true),
   /** The activation `softmax` of layers; on WebGPU. Default true. */
   softmax: flag(true),
-  /** The activation `logSoftmax` of layers; on WebGPU. Default true. */
+  /** The activation `logSoftmax` of layers, and `x.logSoftmax()`; on WebGPU. Default true. */
   logSoftmax: flag(true),
   /** `tf.train.adam`: one kernel for all variables, with moments by variable, so that a layer may be frozen at any time. Default true. */
   adam: flag(true),
