@@ -43,6 +43,7 @@ export * from './soft_cross_entropy.js';
 export * from './softmax.js';
 export * from './sparsemax.js';
 export * from './stock_kernels.js';
+export * from './stock_ops.js';
 export * from './swiglu.js';
 export * from './swiglu_mlp.js';
 export * from './tvd.js';

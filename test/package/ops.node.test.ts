@@ -76,6 +76,7 @@ describe('every op', () => {
       'gpt2.ts',
       'packing.ts',
       'stock_kernels.ts',
+      'stock_ops.ts',
       'unmodified.ts',
       'all.ts',
     ]);
