@@ -42,6 +42,18 @@ function modelOf(layer: Layer, { inputShape, inputDType = 'float32', weights }: 
   return tf.model({ inputs: input, outputs: layer.apply(x) as ReturnType<typeof tf.input> });
 }
 
+/** The model as it is loaded after it was saved. */
+export async function reload(model: tf.LayersModel): Promise<tf.LayersModel> {
+  let artifacts: Parameters<typeof tf.io.fromMemory>[0] | undefined;
+  await model.save(
+    tf.io.withSaveHandler(async (saved) => {
+      artifacts = saved;
+      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+    }),
+  );
+  return tf.loadLayersModel(tf.io.fromMemory(artifacts!));
+}
+
 const namesOf = (layer: Layer) => layer.weights.map((weight) => weight.originalName.split('/').at(-1));
 
 export function describeLayer(layerCase: LayerCase): void {
@@ -84,14 +96,7 @@ export function describeLayer(layerCase: LayerCase): void {
       expect(tf.memory().numTensors, 'tensors').to.equal(before);
       expect(history.loss!.at(-1)).to.be.below(history.loss![0] as number);
 
-      let artifacts: Parameters<typeof tf.io.fromMemory>[0] | undefined;
-      await model.save(
-        tf.io.withSaveHandler(async (saved) => {
-          artifacts = saved;
-          return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-        }),
-      );
-      const loaded = await tf.loadLayersModel(tf.io.fromMemory(artifacts!));
+      const loaded = await reload(model);
       expect(loaded.layers.at(-1)!.getConfig()).to.deep.equal({ ...layer.getConfig(), name: layer.name });
       const [y, wanted] = [loaded.predict(x) as Tensor, model.predict(x) as Tensor];
       await expectClose(y, wanted, 0);

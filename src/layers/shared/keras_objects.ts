@@ -1,6 +1,13 @@
 /** Options of layers that are initializers, regularizers or constraints, as Keras takes them. */
-import { serialization } from '@tensorflow/tfjs-core';
-import { constraints, initializers, type LayerVariable, regularizers } from '@tensorflow/tfjs-layers';
+import { type DataType, serialization, type Tensor, tidy, transpose } from '@tensorflow/tfjs-core';
+import {
+  constraints,
+  initializers,
+  type LayerVariable,
+  layers,
+  regularizers,
+  type Shape,
+} from '@tensorflow/tfjs-layers';
 import type { Option } from '../../checks/config_schema.js';
 
 type AddWeight = NonNullable<ConstructorParameters<typeof LayerVariable>>;
@@ -34,7 +41,7 @@ const makerOf = <T>({ makers }: Kind<T>, name: string) =>
   (makers as Readonly<Record<string, ((config: object) => T) | undefined>>)[name];
 
 /** An option that is an object of a kind. Without a default it may be left out. */
-function kerasObject<T extends serialization.Serializable, D extends string | undefined>(
+function kerasObject<T extends serialization.Serializable, D extends string | SavedObject | undefined>(
   kind: Kind<T>,
   fallback: D,
 ): Option<KerasObject<T> | D> {
@@ -62,7 +69,7 @@ const INITIALIZER: Kind<Initializer> = { noun: 'an initializer', makers: initial
 const REGULARIZER: Kind<Regularizer> = { noun: 'a regularizer', makers: regularizers, method: 'apply' };
 const CONSTRAINT: Kind<Constraint> = { noun: 'a constraint', makers: constraints, method: 'apply' };
 
-export const initializer = (fallback: string) => kerasObject(INITIALIZER, fallback);
+export const initializer = (fallback: string | SavedObject) => kerasObject(INITIALIZER, fallback);
 export const regularizer = () => kerasObject(REGULARIZER, undefined);
 export const constraint = () => kerasObject(CONSTRAINT, undefined);
 
@@ -72,8 +79,31 @@ export const regularizerOf = (option: KerasObject<Regularizer> | undefined) =>
 export const constraintOf = (option: KerasObject<Constraint> | undefined) =>
   option === undefined ? undefined : made(CONSTRAINT, option);
 
-/** An option's value as a saved model has it. */
+/** Initializes a matrix as its transpose. */
+export class TransposedInitializer extends serialization.Serializable implements Initializer {
+  static readonly className = 'LigerTransposedInitializer';
+
+  constructor(private readonly initializer: Initializer) {
+    super();
+  }
+
+  apply(shape: Shape, dtype?: DataType): Tensor {
+    return tidy(() => transpose(this.initializer.apply([...shape].reverse(), dtype)));
+  }
+
+  fromConfigUsesCustomObjects(): boolean {
+    return this.initializer.fromConfigUsesCustomObjects();
+  }
+
+  /** The layer saves the initializer itself. */
+  getConfig(): serialization.ConfigDict {
+    return this.initializer.getConfig();
+  }
+}
+
+/** An option's value as a saved model has it: a layer by its name, which only under the key `name` stays as it is. */
 export function saved(value: unknown): serialization.ConfigDictValue {
+  if (value instanceof layers.Layer) return { name: value.name };
   if (!(value instanceof serialization.Serializable)) return value as serialization.ConfigDictValue;
   return { className: value.getClassName(), config: value.getConfig() };
 }

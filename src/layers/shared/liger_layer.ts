@@ -22,12 +22,13 @@ import {
   type Regularizer,
   regularizerOf,
   saved,
+  TransposedInitializer,
 } from './keras_objects.js';
 import type { Projection, ProjectionOptions } from './projection.js';
 import { StackedInitializer } from './stacked_initializer.js';
 
 /** A shape without the batch, or with it; null stands for any size. */
-const shape = (): Option<Shape | undefined> => ({
+export const shape = (): Option<Shape | undefined> => ({
   default: undefined,
   expected: 'an array of sizes, or null for any',
   accepts: (value) => Array.isArray(value) && value.every((size) => size === null || Number.isSafeInteger(size)),
@@ -70,7 +71,11 @@ export interface WeightOptions {
   readonly initializer: KerasObject<Initializer>;
   readonly regularizer?: KerasObject<Regularizer> | undefined;
   readonly constraint?: KerasObject<Constraint> | undefined;
+  /** For a matrix [out, in]: initializers count what goes in and out of Keras's [in, out]. Default false. */
+  readonly isTransposed?: boolean;
 }
+
+export type AddWeight = (name: string, size: Shape, options: WeightOptions) => LayerVariable;
 
 /** A layer of tfjs that is declared by the schema of its options: they are checked, and saved with a model. */
 export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
@@ -94,18 +99,19 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
     this.config = config;
   }
 
-  /** A float32 weight that `fit` updates. */
-  protected weight(name: string, size: Shape, options: WeightOptions): LayerVariable {
+  /** Adds a float32 weight that `fit` updates. */
+  protected readonly weight: AddWeight = (name, size, options) => {
+    const initializer = initializerOf(options.initializer);
     return this.addWeight(
       name,
       size,
       'float32',
-      initializerOf(options.initializer),
+      options.isTransposed ? new TransposedInitializer(initializer) : initializer,
       regularizerOf(options.regularizer),
       true,
       constraintOf(options.constraint),
     );
-  }
+  };
 
   /** The weights of linear layers upon one another, of `inputs` numbers each: a kernel [out, in], and a bias if there is one. */
   protected projection(
