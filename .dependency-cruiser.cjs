@@ -27,7 +27,8 @@ module.exports = {
     only('engine', 'engine/', ['engine/', contracts, seam]),
     only('ops-know-no-backend', 'ops/', ['ops/', 'checks/', 'engine/', contracts]),
     only('gradients-know-no-backend', 'gradients/', ['gradients/', 'engine/', contracts]),
-    only('composed-kernels', 'kernels/composed/', ['kernels/composed/', contracts]),
+    only('composed-kernels', 'kernels/composed/(?!stock/)', ['kernels/composed/', contracts]),
+    only('composed-stock-kernels', 'kernels/composed/stock/', ['kernels/composed/stock/', 'engine/']),
     // What WGSL is written with sees a device's traits, and no device.
     only('wgsl-knows-no-device', 'kernels/webgpu/wgsl/', [
       'kernels/webgpu/wgsl/',

@@ -59,8 +59,8 @@ async function bundleSpecs() {
             path: path.join(resolveDir, file),
             sideEffects: true,
           }));
-          onResolve({ filter: /\/platform_node\.js$/ }, ({ resolveDir }) => ({
-            path: path.join(resolveDir, 'platform_browser.ts'),
+          onResolve({ filter: /\/platform_node\.js$/ }, () => ({
+            path: path.join(root, 'test/support/platform_browser.ts'),
           }));
         },
       },

@@ -9,6 +9,7 @@ import { root } from './lib/process.mjs';
 const folders = [
   'src/kernels/contracts',
   'src/kernels/composed',
+  'src/kernels/composed/stock',
   'src/kernels/webgpu',
   'src/kernels/webgpu/stock',
   'src/gradients',

@@ -10,6 +10,7 @@ import * as gradients from './gradients/all.js';
 import * as missingGradients from './gradients/missing/all.js';
 import * as stockGradients from './gradients/stock/all.js';
 import * as composed from './kernels/composed/all.js';
+import * as composedStockKernels from './kernels/composed/stock/all.js';
 import { RmsNorm } from './kernels/contracts/rms_norm.js';
 import * as webgpu from './kernels/webgpu/all.js';
 import * as stockKernels from './kernels/webgpu/stock/all.js';
@@ -23,7 +24,8 @@ for (const gradient of Object.values(gradients)) registerGradientOf(gradient);
 for (const { contract, kernelFunc } of Object.values(composed)) setFallbackKernel(contract.name, kernelFunc);
 registerStockGradients();
 provideMissingGradients(Object.values(missingGradients));
-provideReplacements(Object.values(stockKernels), Object.values(stockGradients));
+const replacedKernels = [...Object.values(stockKernels), ...Object.values(composedStockKernels)];
+provideReplacements(replacedKernels, Object.values(stockGradients));
 if (isFirst) {
   for (const kernel of Object.values(webgpu)) registerKernel(kernel);
   serialization.registerClass(AdamWOptimizer);

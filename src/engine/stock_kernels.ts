@@ -5,6 +5,7 @@ import {
   type GradFunc,
   getGradient,
   getKernel,
+  getKernelsForBackend,
   type KernelConfig,
   type KernelFunc,
   registerGradient,
@@ -17,6 +18,8 @@ import {
 /** A kernel under the name of one of tfjs's. It gives nothing for a call that is left to tfjs's. */
 export interface KernelReplacement {
   readonly kernelName: string;
+  /** The backends that it works on. Default WebGPU alone. */
+  readonly backends?: readonly string[];
   readonly run: (call: Parameters<KernelFunc>[0]) => TensorInfo | undefined;
 }
 
@@ -48,7 +51,7 @@ export interface ReplacingBackend {
 
 const isReplacing = (backend: unknown) => (backend as Partial<ReplacingBackend>).replacesStockKernels === true;
 
-/** Whether replacements are used on backends that did not ask for them, too: of kernels, those of `webgpu`. */
+/** Whether replacements are used on backends that did not ask for them, too. */
 const everywhere = { kernels: false, gradients: false };
 
 /** Has replacements used on every backend, or no longer. */
@@ -57,15 +60,25 @@ export function replaceEverywhere(what: keyof typeof everywhere, isOn: boolean):
   everywhere[what] = isOn;
 }
 
+/** A backend that is there, but has no kernel of the name, gets one. */
+function replaceKernel(kernelName: string, backendName: string, run: KernelReplacement['run']): void {
+  const stock: KernelConfig | undefined = getKernel(kernelName, backendName);
+  if (stock && IS_REPLACED in stock) return;
+  if (!stock && getKernelsForBackend(backendName).length === 0) return;
+  const kernelFunc: KernelFunc = (call) => {
+    const replaced = (everywhere.kernels || isReplacing(call.backend)) && run(call);
+    if (replaced) return replaced;
+    if (!stock) throw new Error(`Kernel '${kernelName}' not registered for backend '${backendName}'`);
+    return stock.kernelFunc(call);
+  };
+  if (stock) unregisterKernel(kernelName, backendName);
+  registerKernel(Object.assign({ ...stock, kernelName, backendName, kernelFunc }, { [IS_REPLACED]: true }));
+}
+
 /** Puts the replacements where tfjs's own kernels and gradients are. What was replaced already stays as it is. */
 export function replaceStockKernels(): void {
-  for (const { kernelName, run } of kernels) {
-    const stock: KernelConfig | undefined = getKernel(kernelName, 'webgpu');
-    if (!stock || IS_REPLACED in stock) continue;
-    const kernelFunc: KernelFunc = (call) =>
-      ((everywhere.kernels || isReplacing(call.backend)) && run(call)) || stock.kernelFunc(call);
-    unregisterKernel(kernelName, 'webgpu');
-    registerKernel(Object.assign({ ...stock, kernelFunc }, { [IS_REPLACED]: true }));
+  for (const { kernelName, backends = ['webgpu'], run } of kernels) {
+    for (const backendName of backends) replaceKernel(kernelName, backendName, run);
   }
   for (const { kernelName, gradFunc } of gradients) {
     const stock: GradConfig | undefined = getGradient(kernelName);

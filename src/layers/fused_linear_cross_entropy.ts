@@ -1,6 +1,7 @@
 import { cast, clone, div, mul, type Scalar, serialization, squeeze, Tensor, tanh, tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, Shape, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { type ConfigOf, flag, integer } from '../checks/config_schema.js';
+import { show } from '../checks/errors.js';
 import { crossEntropy } from '../ops/cross_entropy.js';
 import { fusedLinearCrossEntropy as op } from '../ops/fused_linear_cross_entropy.js';
 import { linear } from '../ops/linear.js';
@@ -137,12 +138,12 @@ export class FusedLinearCrossEntropy extends LigerLayer<typeof schema> {
   }
 
   /** tfjs calls a metric by its function's name. */
-  private readonly metric = {
-    accuracy: ((labels, output) => {
+  private readonly metric: { readonly accuracy: LossFunction } = {
+    accuracy: (labels, output) => {
       const known = this.accuracies.get(output);
       if (known?.labels === labels && !known.accuracy.isDisposed) return known.accuracy;
       return tidy(() => this.measure(labels, output, true).accuracy!);
-    }) satisfies LossFunction as LossFunction,
+    },
   };
 
   private measure(
@@ -152,9 +153,13 @@ export class FusedLinearCrossEntropy extends LigerLayer<typeof schema> {
   ): { loss: Scalar; accuracy?: Scalar | undefined } {
     const { ignoreIndex, labelSmoothing, lseSquareScale, softcap, chunkSize } = this.config;
     const options = { ignoreIndex, labelSmoothing, lseSquareScale, returnTokenAccuracy: withAccuracy };
+    const isHidden = this.hidden.has(output);
+    if (!isHidden && output.shape.at(-1) !== this.classes) {
+      throw new Error(`${this.label}: the loss is of what the layer returned, but got ${show(output)}`);
+    }
     return tidy(() => {
       const classes = cast(labels.rank === output.rank ? squeeze(labels, [-1]) : labels, 'int32');
-      const result = this.hidden.has(output)
+      const result = isHidden
         ? op(output, this.matrix, classes, { ...options, softcap, chunkSize, bias: this.bias?.read() })
         : crossEntropy(output, classes, options); // of logits that are capped already
       return result instanceof Tensor ? { loss: result } : { loss: result.loss, accuracy: result.tokenAccuracy };

@@ -1,5 +1,5 @@
 /** Activations of tfjs-layers, by the names of their classes. */
-import type { Tensor } from '@tensorflow/tfjs-core';
+import { Tensor } from '@tensorflow/tfjs-core';
 import { runsOnWebGPU } from '../engine/backends.js';
 import { gelu } from '../ops/gelu.js';
 import { logSoftmax } from '../ops/log_softmax.js';
@@ -26,16 +26,38 @@ export const activations = {
 
 export type ActivationName = keyof typeof activations;
 
+/** What takes the place of an activation, for the calls that it can do. */
+const computed = (name: ActivationName, x: Tensor, parameter?: number): Tensor | undefined => {
+  const compute: Compute = activations[name];
+  return runsOnWebGPU() && x.dtype === 'float32' && x.rank > 0 ? compute(x, parameter) : undefined;
+};
+
 /** Replaces an activation, or, given the prototype, those of its class. Returns how to undo it. */
 export function replaceActivation(target: Activation, name: ActivationName): () => void {
-  const compute: Compute = activations[name];
   return replaceMethod(
     target,
     'apply',
     (stock) =>
       function (this: Activation, x, parameter) {
-        const y = runsOnWebGPU() && x.dtype === 'float32' && x.rank > 0 ? compute(x, parameter) : undefined;
-        return y ?? stock.call(this, x, parameter);
+        return computed(name, x, parameter) ?? stock.call(this, x, parameter);
+      },
+  );
+}
+
+interface Chained {
+  logSoftmax?(axis?: number): Tensor;
+}
+
+/** Replaces `x.logSoftmax()`, where tensors have it. Returns how to undo it. `tf.logSoftmax` itself nothing can replace. */
+export function replaceChainedLogSoftmax(): (() => void) | undefined {
+  const prototype = Tensor.prototype as Chained;
+  if (!prototype.logSoftmax) return undefined;
+  return replaceMethod(
+    prototype as Required<Chained>,
+    'logSoftmax',
+    (stock) =>
+      function (this: Tensor & Required<Chained>, axis) {
+        return computed('logSoftmax', this, axis) ?? stock.call(this, axis);
       },
   );
 }

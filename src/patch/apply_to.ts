@@ -4,9 +4,9 @@ import { type ActivationName, activations, replaceActivation } from './activatio
 import { replaceAdam } from './adam.js';
 import { layerReplacements, replaceCall } from './layer_replacements.js';
 import { howLossIsReplaced, modelLosses, replaceLoss } from './model_losses.js';
-import { isFlash, replaceAttention } from './multi_head_attention.js';
+import { isFlash, replaceAttention, replaceAttentionWeights, replaceDecoder } from './multi_head_attention.js';
 import { modelOptions } from './options.js';
-import { replaceMethod } from './replace_method.js';
+import { inTurn, replaceMethod } from './replace_method.js';
 import {
   type ActivationLayer,
   classNamed,
@@ -16,6 +16,7 @@ import {
   type Layer,
   type Model,
   type MultiHeadAttentionLayer,
+  type TransformerDecoderLayer,
 } from './tfjs_layers.js';
 
 const schema = {
@@ -71,11 +72,14 @@ function replaceLayer(layer: Layer, config: Config): Replacement {
       ? { reason: found }
       : { by: replacement.by, undo: replaceCall(layer, replacement) };
   }
-  if (layer.getClassName() === 'MultiHeadAttention') {
+  const within = layer.getClassName() === 'TransformerDecoder' ? (layer as TransformerDecoderLayer) : undefined;
+  if (within || layer.getClassName() === 'MultiHeadAttention') {
     if (!config.multiHeadAttention) return OFF;
-    const attention = layer as MultiHeadAttentionLayer;
+    const attention = (within?.selfAttentionLayer ?? layer) as MultiHeadAttentionLayer;
     if (!isFlash(attention)) return { reason: 'it attends along several axes, or its values are wider than its keys' };
-    return { by: 'liger.flashAttention', undo: replaceAttention(attention) };
+    const undo = [replaceAttention(attention), replaceAttentionWeights(attention)];
+    if (within) undo.push(replaceDecoder(within));
+    return { by: 'liger.flashAttention', undo: inTurn(undo) };
   }
   return NOTHING;
 }
@@ -139,10 +143,7 @@ function replaceOptimizer(model: Model): () => void {
         replace();
       },
   );
-  return () => {
-    undoCompile();
-    undo();
-  };
+  return inTurn([() => undo(), undoCompile]);
 }
 
 /** A model may be applied to again, with other options. */
@@ -183,9 +184,7 @@ export function applyTo(model: AnyLayersModel, options?: ApplyToOptions): ApplyT
     const replacedBy = config.adam ? 'liger.train.adamW, without decay' : '';
     replacements.push({ name: 'optimizer', className: 'Adam', replacedBy, reason: config.adam ? '' : OFF.reason });
   }
-  const unpatch = () => {
-    for (const step of undo.splice(0).reverse()) step();
-  };
+  const unpatch = inTurn(undo);
   applied.set(inner, unpatch);
   if (config.print) console.table(replacements);
   return { replacements, unpatch };

@@ -1,15 +1,29 @@
 /** What `patch` can switch on, by its keywords. */
-import { getKernel, Softmax } from '@tensorflow/tfjs-core';
 import { registerMissingGradients } from '../engine/missing_gradients.js';
 import { replaceEverywhere } from '../engine/stock_kernels.js';
-import { type ActivationName, replaceActivation } from './activations.js';
+import { type ActivationName, replaceActivation, replaceChainedLogSoftmax } from './activations.js';
 import { replaceAdam } from './adam.js';
 import { clipGradients } from './clip_gradients.js';
 import { type LayerReplacement, layerReplacements, replaceCall } from './layer_replacements.js';
 import { type ModelLoss, replaceLoss } from './model_losses.js';
-import { replaceAttention } from './multi_head_attention.js';
+import {
+  buildProjections,
+  replaceAttention,
+  replaceAttentionWeights,
+  replaceCachedAttention,
+  replaceDecoder,
+} from './multi_head_attention.js';
+import { inTurn } from './replace_method.js';
 import { replaceSoftmaxCrossEntropy } from './softmax_cross_entropy.js';
-import { type Activation, classNamed, type Layer, type Model, type MultiHeadAttentionLayer } from './tfjs_layers.js';
+import {
+  type Activation,
+  type CachedMultiHeadAttentionLayer,
+  classNamed,
+  type Layer,
+  type Model,
+  type MultiHeadAttentionLayer,
+  type TransformerDecoderLayer,
+} from './tfjs_layers.js';
 
 /** What one keyword switches on. */
 export interface Feature<Value> {
@@ -26,9 +40,7 @@ function inClasses<T extends object>(names: readonly string[], replace: (prototy
     return found ? [replace(found.prototype, name)] : [];
   });
   if (undo.length === 0) return `there is no ${names[0]} of @tensorflow/tfjs-layers: is it loaded?`;
-  return () => {
-    for (const step of undo) step();
-  };
+  return inTurn(undo);
 }
 
 const layer = (replacement: LayerReplacement): Feature<boolean> => ({
@@ -42,20 +54,48 @@ const activation = (...names: ActivationName[]): Feature<boolean> => ({
     inClasses<Activation>(names, (prototype, name) => replaceActivation(prototype, name as ActivationName)),
 });
 
+const logSoftmaxes: Feature<boolean> = {
+  onEveryBackend: false,
+  install: () => {
+    const chained = replaceChainedLogSoftmax();
+    const ofLayers = activation('logSoftmax').install(true);
+    if (typeof ofLayers === 'string') return chained ?? ofLayers;
+    return inTurn(chained ? [chained, ofLayers] : [ofLayers]);
+  },
+};
+
 const loss = (name: ModelLoss): Feature<boolean> => ({
   onEveryBackend: true,
   install: () => inClasses<Model>(['Model'], (prototype) => replaceLoss(prototype, name)),
 });
 
-const attention: Feature<boolean> = {
-  onEveryBackend: true,
-  install: () => inClasses<MultiHeadAttentionLayer>(['MultiHeadAttention'], replaceAttention),
-};
+/** tfjs registers a subclass under the name of the class that has most of it. */
+function definerOf(prototype: MultiHeadAttentionLayer): MultiHeadAttentionLayer {
+  return Object.hasOwn(prototype, 'computeAttention') ? prototype : definerOf(Object.getPrototypeOf(prototype));
+}
+
+function replaceTransformers(): (() => void) | string {
+  const decoders = inClasses<TransformerDecoderLayer>(['TransformerDecoder'], (prototype) => replaceDecoder(prototype));
+  const attention = inClasses<MultiHeadAttentionLayer>(['MultiHeadAttention'], (registered) => {
+    const prototype = definerOf(registered);
+    const undo = [
+      replaceAttentionWeights(prototype),
+      buildProjections(prototype),
+      replaceAttention(prototype),
+      ...(prototype === registered ? [] : [replaceCachedAttention(registered as CachedMultiHeadAttentionLayer)]),
+    ];
+    return inTurn(undo);
+  });
+  if (typeof attention === 'string') return attention;
+  return () => {
+    attention();
+    if (typeof decoders === 'function') decoders();
+  };
+}
 
 const stockKernels: Feature<boolean> = {
-  onEveryBackend: false,
+  onEveryBackend: true,
   install: () => {
-    if (!getKernel(Softmax, 'webgpu')) return 'there is no WebGPU backend: is @tensorflow/tfjs-backend-webgpu loaded?';
     replaceEverywhere('kernels', true);
     return () => replaceEverywhere('kernels', false);
   },
@@ -77,11 +117,11 @@ export const features = {
   layerNormalization: layer(layerReplacements.layerNormalization),
   embedding: layer(layerReplacements.embedding),
   dense: layer(layerReplacements.dense),
-  multiHeadAttention: attention,
+  multiHeadAttention: { onEveryBackend: true, install: replaceTransformers },
   gelu: activation('gelu', 'gelu_new'),
   swish: activation('swish'),
   softmax: activation('softmax'),
-  logSoftmax: activation('logSoftmax'),
+  logSoftmax: logSoftmaxes,
   adam: { onEveryBackend: true, install: () => replaceAdam() },
   stockKernels,
   stockGradients,

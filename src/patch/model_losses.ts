@@ -19,7 +19,7 @@ import {
 import { runKernel } from '../engine/run_kernel.js';
 import { SoftCrossEntropy } from '../kernels/contracts/soft_cross_entropy.js';
 import { crossEntropy } from '../ops/cross_entropy.js';
-import { replaceMethod } from './replace_method.js';
+import { inTurn, replaceMethod } from './replace_method.js';
 import {
   type Activation,
   type ActivationLayer,
@@ -166,10 +166,7 @@ export function replaceLoss(target: Model, name: ModelLoss): () => void {
         this.testFunction = (data) => withLoss(this, stock, losses[name], () => test(data));
       },
   );
-  return () => {
-    undoTrain();
-    undoTest();
-  };
+  return inTurn([undoTrain, undoTest]);
 }
 
 /** How the outputs of a compiled model have a loss replaced, a row each. */

@@ -20,7 +20,7 @@ export const modelOptions = {
   swish: flag(true),
   /** The activation `softmax` of layers; on WebGPU. Default true. */
   softmax: flag(true),
-  /** The activation `logSoftmax` of layers; on WebGPU. Default true. */
+  /** The activation `logSoftmax` of layers, and `x.logSoftmax()`; on WebGPU. Default true. */
   logSoftmax: flag(true),
   /** `tf.train.adam`: one kernel for all variables, with moments by variable, so that a layer may be frozen at any time. Default true. */
   adam: flag(true),
@@ -32,8 +32,8 @@ export const patchOptions = {
   softmaxCrossEntropy: flag(true),
   ...modelOptions,
   /**
-   * `tf.matMul`, `tf.softmax`, `tf.sum` and others on the WebGPU backend that tfjs makes; `registerWebGPUBackend()` does it by itself.
-   * Default true.
+   * `tf.matMul`, `tf.softmax`, `tf.sum` and others on the WebGPU backend that tfjs makes; `registerWebGPUBackend()` does it by itself. And
+   * `tf.einsum` on every backend but tensorflow: as a matrix product, where tfjs holds all products. Default true.
    */
   stockKernels: flag(true),
   /** Gradients of tfjs's that make tensors in JavaScript as large as the op's input, such as that of `tf.mean`. Default true. */

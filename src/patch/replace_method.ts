@@ -1,3 +1,8 @@
+/** Undoes steps, the last one first, and each once. */
+export const inTurn = (undo: Array<() => void>) => () => {
+  for (const step of undo.splice(0).reverse()) step();
+};
+
 type Method = (...args: never[]) => unknown;
 type MethodOf<T> = { [K in keyof T]: T[K] extends Method ? K : never }[keyof T] & string;
 
@@ -26,4 +31,28 @@ export function replaceMethod<T extends object, K extends MethodOf<T>>(
     if (own) Object.defineProperty(target, name, own);
     else delete (target as Partial<T>)[name];
   };
+}
+
+/** As `replaceMethod`, of what is read by its name. */
+export function replaceAccessor<T extends object, K extends keyof T & string>(
+  target: T,
+  name: K,
+  make: (original: (this: T) => T[K]) => (this: T) => T[K],
+): () => void {
+  const own = Object.getOwnPropertyDescriptor(target, name);
+  const found = descriptorOf(target, name);
+  const original = found?.get as (this: T) => T[K];
+  const get = make(original);
+  Object.defineProperty(target, name, { ...found, get, configurable: true });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(target, name)?.get !== get) return;
+    if (own) Object.defineProperty(target, name, own);
+    else delete target[name];
+  };
+}
+
+/** How a name is defined by an object or what it inherits from. */
+function descriptorOf(object: object | null, name: string): PropertyDescriptor | undefined {
+  if (!object) return undefined;
+  return Object.getOwnPropertyDescriptor(object, name) ?? descriptorOf(Object.getPrototypeOf(object), name);
 }

@@ -22,6 +22,13 @@ export interface Layer {
   readonly inboundNodes: readonly object[];
   readonly outboundNodes: readonly object[];
   readonly activityRegularizer?: object | null;
+  readonly trainable: boolean;
+  built: boolean;
+  readonly weights: object[];
+  readonly trainableWeights: object[];
+  readonly nonTrainableWeights: object[];
+  build(inputShape: unknown): void;
+  apply(inputs: Inputs, kwargs?: Kwargs): Tensor;
   call(inputs: Inputs, kwargs: Kwargs): Inputs;
   invokeCallHook(inputs: Inputs, kwargs: Kwargs): void;
   getClassName(): string;
@@ -53,6 +60,13 @@ export interface LayerNormalizationLayer extends Layer {
 }
 
 export interface MultiHeadAttentionLayer extends Layer {
+  readonly numHeads: number;
+  readonly builtFromSignature: boolean;
+  readonly queryDense: Layer;
+  readonly keyDense: Layer;
+  readonly valueDense: Layer;
+  readonly outputDense: Layer;
+  buildFromSignature(query: number[], value: number[], key: number[] | null): void;
   /** The dimensions that are attended along. */
   readonly attentionAxes?: readonly number[];
   readonly keyDim: number;
@@ -60,6 +74,22 @@ export interface MultiHeadAttentionLayer extends Layer {
   readonly dropout: number;
   /** Given [B, T, N, D] and a mask [B, T, S], gives the output and the scores. */
   computeAttention(query: Tensor, key: Tensor, value: Tensor, mask?: Tensor, training?: boolean): [Tensor, Tensor];
+}
+
+/** What the decoder attends with. */
+export interface CachedMultiHeadAttentionLayer extends MultiHeadAttentionLayer {
+  callAndReturnCache(
+    query: Tensor,
+    options: { value: Tensor; key?: Tensor; attentionMask?: Tensor; cache?: Tensor; cacheUpdateIndex?: number },
+  ): [Tensor, Tensor | undefined];
+}
+
+export interface TransformerDecoderLayer extends Layer {
+  readonly selfAttentionLayer: Layer;
+  readonly selfAttentionLayernorm: Layer;
+  readonly feedforwardIntermediateDense: Layer;
+  readonly feedforwardOutputDense: Layer;
+  readonly feedforwardLayernorm: Layer;
 }
 
 /** One that has another inside, such as TimeDistributed. */

@@ -87,7 +87,7 @@ export function describeLayer(layerCase: LayerCase): void {
     it('trains by fit, saves and loads', async () => {
       const layer = make();
       const model = modelOf(layer, layerCase, true);
-      model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
+      model.compile({ optimizer: tf.train.sgd(0.02), loss: 'meanSquaredError' });
       const x = tf.tidy(inputs);
       const target = tf.tidy(() => tf.add(model.predict(x) as Tensor, 1));
       await model.fit(x, target, { epochs: 1, verbose: 0 });

@@ -9,7 +9,7 @@ import {
   fusedLinearCrossEntropy,
 } from '../../src/layers/index.js';
 import { tf } from '../support/backend.js';
-import { expectClose, OUTPUT_TOLERANCE } from '../support/golden.js';
+import { expectClose, expectError, OUTPUT_TOLERANCE } from '../support/golden.js';
 import { reload } from './describe_layer.js';
 
 /** Even: tfjs's WebGL matmul of packed textures adds what lies in the padding of an odd inner dimension. */
@@ -144,6 +144,17 @@ describe('layers.fusedLinearCrossEntropy', () => {
     await expectClose(values[0]!, 1, 0);
     await expectClose(values[1]!, 1 / 3, OUTPUT_TOLERANCE);
     tf.dispose([logits, right, wrong, loss, ...values]);
+  });
+
+  it('has no loss of what another layer made of its output', () => {
+    const head = fusedLinearCrossEntropy({ units: VOCABULARY });
+    const states = tf.ones([2, WIDTH]);
+    const output = head.apply(states, { training: true }) as Tensor;
+    const other = tf.relu(output);
+    const labels = tf.tensor1d([1, 2], 'int32');
+    expectError(() => head.loss(labels, other), /the loss is of what the layer returned, but got a float32 tensor/);
+    tf.dispose([states, output, other, labels]);
+    head.dispose();
   });
 
   it('is the last layer of a sequential model, and takes labels without a last dimension from a dataset', async () => {

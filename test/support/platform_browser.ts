@@ -31,3 +31,6 @@ export function readGolden(name: string): ArrayBuffer {
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes.buffer;
 }
+
+/** See test/patch/transformer_layers.ts. */
+export const transformerLayers = () => import('../patch/transformer_layers.js');

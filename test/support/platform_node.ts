@@ -50,3 +50,9 @@ export function readGolden(name: string): ArrayBuffer {
   const bytes = readFileSync(new URL(`../golden/${name}.safetensors`, import.meta.url));
   return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
 }
+
+/** See test/patch/transformer_layers.ts. */
+export async function transformerLayers() {
+  const { importTransformerLayers } = await import('./import_transformer_layers.js');
+  return importTransformerLayers();
+}

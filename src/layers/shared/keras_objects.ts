@@ -1,13 +1,6 @@
 /** Options of layers that are initializers, regularizers or constraints, as Keras takes them. */
-import { type DataType, serialization, type Tensor, tidy, transpose } from '@tensorflow/tfjs-core';
-import {
-  constraints,
-  initializers,
-  type LayerVariable,
-  layers,
-  regularizers,
-  type Shape,
-} from '@tensorflow/tfjs-layers';
+import { serialization } from '@tensorflow/tfjs-core';
+import { constraints, initializers, type LayerVariable, layers, regularizers } from '@tensorflow/tfjs-layers';
 import type { Option } from '../../checks/config_schema.js';
 
 type AddWeight = NonNullable<ConstructorParameters<typeof LayerVariable>>;
@@ -78,28 +71,6 @@ export const regularizerOf = (option: KerasObject<Regularizer> | undefined) =>
   option === undefined ? undefined : made(REGULARIZER, option);
 export const constraintOf = (option: KerasObject<Constraint> | undefined) =>
   option === undefined ? undefined : made(CONSTRAINT, option);
-
-/** Initializes a matrix as its transpose. */
-export class TransposedInitializer extends serialization.Serializable implements Initializer {
-  static readonly className = 'LigerTransposedInitializer';
-
-  constructor(private readonly initializer: Initializer) {
-    super();
-  }
-
-  apply(shape: Shape, dtype?: DataType): Tensor {
-    return tidy(() => transpose(this.initializer.apply([...shape].reverse(), dtype)));
-  }
-
-  fromConfigUsesCustomObjects(): boolean {
-    return this.initializer.fromConfigUsesCustomObjects();
-  }
-
-  /** The layer saves the initializer itself. */
-  getConfig(): serialization.ConfigDict {
-    return this.initializer.getConfig();
-  }
-}
 
 /** An option's value as a saved model has it: a layer by its name, which only under the key `name` stays as it is. */
 export function saved(value: unknown): serialization.ConfigDictValue {

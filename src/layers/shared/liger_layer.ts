@@ -22,7 +22,6 @@ import {
   type Regularizer,
   regularizerOf,
   saved,
-  TransposedInitializer,
 } from './keras_objects.js';
 import type { Projection, ProjectionOptions } from './projection.js';
 import { StackedInitializer } from './stacked_initializer.js';
@@ -101,12 +100,12 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
 
   /** Adds a float32 weight that `fit` updates. */
   protected readonly weight: AddWeight = (name, size, options) => {
-    const initializer = initializerOf(options.initializer);
+    const { initializer, isTransposed } = options;
     return this.addWeight(
       name,
       size,
       'float32',
-      options.isTransposed ? new TransposedInitializer(initializer) : initializer,
+      isTransposed ? new StackedInitializer(initializer, [size[0]!]) : initializerOf(initializer),
       regularizerOf(options.regularizer),
       true,
       constraintOf(options.constraint),

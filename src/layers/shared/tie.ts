@@ -44,8 +44,7 @@ export class Tie {
 
   /** The embedding. */
   get embedding(): Embedding {
-    if (!this.found)
-      throw new Error(`${this.label}: the layer '${this.option.name}' is not known before a model is made`);
+    if (!this.found) throw new Error(`${this.label}: no model has shown it the embedding '${this.option.name}' yet`);
     return this.found;
   }
 
