@@ -1,4 +1,4 @@
-/** What belongs to an op or to a loss is found by its name, everywhere. */
+/** What belongs to an op, to a loss or to a layer is found by its name, everywhere. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
@@ -100,4 +100,19 @@ describe('every loss', () => {
     const specs = filesOf('test/losses').map((file) => file.replace(/\.test\.ts$/, '.ts'));
     expect(specs).to.have.members(filesOf('src/losses'));
   });
+});
+
+describe('every layer', () => {
+  const specs = readdirSync(path.join(root, 'test/layers')).filter((file) => file.endsWith('.test.ts'));
+  const layersIndex = readFileSync(path.join(root, 'src/layers/index.ts'), 'utf8');
+
+  for (const file of filesOf('src/layers').filter((file) => file !== 'index.ts')) {
+    const stem = file.replace(/\.ts$/, '');
+
+    it(`${nameOf(file)} has its spec, and is exported`, () => {
+      expect(specs).to.include(`${stem}.test.ts`);
+      const exported = new RegExp(`\\{([^}]*)\\} from './${stem}\\.js'`).exec(layersIndex)?.[1] ?? '';
+      expect(exported.split(',').map((name) => name.trim())).to.include(nameOf(file));
+    });
+  }
 });

@@ -1,18 +1,21 @@
-/** The package as `npm pack` makes it, and README.md against it. */
+/** The package as `npm pack` makes it, and README.md and docs/from-model-fit.md against it. */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 import { build } from 'esbuild';
 import { findSwiftShader } from '../../scripts/lib/browser.mjs';
 import { root } from '../../scripts/lib/process.mjs';
+import { patchOptions } from '../../src/patch/options.js';
 import { skip } from '../support/backend.js';
 import { commandsOf, runCommand } from './commands.js';
 import { type Consumer, execute, makeConsumer, makeConsumerWithout } from './consumer.js';
 import { printedByModules, printedByPage } from './pages.js';
-import { anchorsOf, blocksOf, snippetsOf, tableOf } from './snippets.js';
+import { anchorsOf, blocksOf, type Snippet, snippetsOf, tableOf } from './snippets.js';
 import { STRICT_REACT, USE_HOOK } from './strict_react.js';
 
 const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
+const GUIDE = 'docs/from-model-fit.md';
+const guide = readFileSync(path.join(root, GUIDE), 'utf8');
 const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
 
 const snippets = snippetsOf(readme).filter(({ language }) => language === 'js');
@@ -65,6 +68,18 @@ async function webgpuEnvironment(context: Mocha.Context): Promise<Record<string,
   return skip(context, 'no WebGPU adapter');
 }
 
+/** Runs a snippet among the consumer's files. */
+async function expectPrints(context: Mocha.Context, file: string, { flags, prints }: Snippet): Promise<void> {
+  const env = flags.includes('webgpu') ? await webgpuEnvironment(context) : {};
+  expect(lines(await consumer.node([file], env)).join('\n')).to.equal(prints.join('\n'));
+}
+
+/** The names that the consumer's package exports. */
+async function exportsOf(specifier: string): Promise<string[]> {
+  const code = `console.log(JSON.stringify(Object.keys(await import('${specifier}'))));`;
+  return JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
+}
+
 describe('the packed package', function () {
   this.timeout(180_000);
 
@@ -79,11 +94,11 @@ describe('the packed package', function () {
       expect(['sh', 'js', 'html']).to.include.members(languages);
     });
 
-    for (const { title, line, flags, code, prints } of inNode) {
+    for (const snippet of inNode) {
+      const { title, line, code } = snippet;
       it(`${title}: the code at line ${line} runs and prints what it says`, async function () {
-        const env = flags.includes('webgpu') ? await webgpuEnvironment(this) : {};
         await consumer.write(`line-${line}.mjs`, code);
-        expect(lines(await consumer.node([`line-${line}.mjs`], env)).join('\n')).to.equal(prints.join('\n'));
+        await expectPrints(this, `line-${line}.mjs`, snippet);
       });
     }
 
@@ -124,7 +139,8 @@ describe('the packed package', function () {
     it('has every op, in order and with a link to its source', async () => {
       const code = `
         import * as liger from 'tfjs-liger';
-        const { registerWebGPUBackend, capture, packSequences, checkpoint, tiledMlp, train: { AdamWOptimizer, ...train }, ...ops } = liger;
+        const { train: { AdamWOptimizer, ...train }, ...named } = liger;
+        const { registerWebGPUBackend, capture, packSequences, checkpoint, tiledMlp, patch, patched, applyTo, ...ops } = named;
         console.log(JSON.stringify([...Object.keys(ops), ...Object.keys(train).map((name) => 'train.' + name)]));`;
       const ops: string[] = JSON.parse(await consumer.node(['--input-type=module', '--eval', code]));
       const isLoss = (op: string) => existsSync(path.join(root, 'src/losses', fileOf(op)));
@@ -160,16 +176,48 @@ describe('the packed package', function () {
       for (const text of [message, readme]) expect(text).to.match(/float32.*\.toInt\(\)/s);
     });
 
-    it('links to files that git has, and to headings that they have', async function () {
-      const list = await execute('git', ['ls-files']).catch(() => skip(this, 'no git checkout'));
-      const tracked = lines(list);
-      for (const [, file = '', anchor] of readme.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
-        if (file) expect(tracked).to.include(file);
-        const markdown = anchor && readFileSync(path.join(root, file || 'README.md'), 'utf8');
-        if (markdown) expect(anchorsOf(markdown), file).to.include(anchor);
-      }
+    it('has every layer, in order and with a link to its source', async () => {
+      const factories = (await exportsOf('tfjs-liger/layers')).filter((name) => /^[a-z]/.test(name));
+      const links = factories.sort().map((layer) => `[\`${layer}\`](src/layers/${fileOf(layer)})`);
+      expect(tableOf(readme, '## Layers').map(([link]) => link)).to.deep.equal(links);
     });
   });
+
+  describe(GUIDE, () => {
+    const code = snippetsOf(guide);
+    const fileIn = ({ file, line }: Snippet) => `from-model-fit/${file ?? `line-${line}.js`}`;
+
+    before(() => Promise.all(code.map((snippet) => consumer.write(fileIn(snippet), snippet.code))));
+
+    it('has code that specs run, and no other', () => {
+      expect(blocksOf(guide)).to.have.length(code.length);
+      expect(code.filter(({ language, flags }) => language !== 'js' || flags.includes('browser'))).to.deep.equal([]);
+    });
+
+    for (const snippet of code) {
+      it(`${snippet.title}: the code at line ${snippet.line} runs and prints what it says`, async function () {
+        await expectPrints(this, fileIn(snippet), snippet);
+      });
+    }
+
+    it('has every option of patch, in order', () => {
+      const options = tableOf(guide, '## 2. One line').map(([option]) => option);
+      expect(options).to.deep.equal(Object.keys(patchOptions).map((option) => `\`${option}\``));
+    });
+  });
+
+  for (const page of ['README.md', GUIDE, 'docs/from-liger-kernel.md']) {
+    it(`${page} links to files that git has, and to headings that they have`, async function () {
+      const list = await execute('git', ['ls-files']).catch(() => skip(this, 'no git checkout'));
+      const tracked = lines(list);
+      const markdown = readFileSync(path.join(root, page), 'utf8');
+      for (const [, target, anchor] of markdown.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+        const file = target ? path.posix.join(path.posix.dirname(page), target) : page;
+        expect(tracked).to.include(file);
+        if (anchor) expect(anchorsOf(readFileSync(path.join(root, file), 'utf8')), file).to.include(anchor);
+      }
+    });
+  }
 
   describe('modules', () => {
     const use = `
