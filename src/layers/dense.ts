@@ -77,7 +77,7 @@ function opActivation(name: DenseLayerArgs['activation']): LinearConfig['activat
 }
 
 /**
- * A linear layer, `[..., I]` to `[..., units]`, with bias and activation applied as the product is stored: {@link liger.linear}
+ * A linear layer, `[..., I]` to `[..., units]`, with bias and activation applied as the product is stored: `liger.linear`
  * as a layer. Keras's `Dense`, with its defaults: tfjs's own `dense` begins with 'glorotNormal'.
  *
  * Weights: kernel [I, units], bias [units].

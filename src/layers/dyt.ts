@@ -42,7 +42,7 @@ export class Dyt extends LigerLayer<typeof schema> {
 serialization.registerClass(Dyt);
 
 /**
- * Dynamic tanh, `gamma · tanh(alpha · x) + beta`, which stands in the place of a normalization, `[..., C]`: {@link liger.dyt} as a
+ * Dynamic tanh, `gamma · tanh(alpha · x) + beta`, which stands in the place of a normalization, `[..., C]`: `liger.dyt` as a
  * layer.
  *
  * Weights: alpha [1], gamma [C], beta [C].

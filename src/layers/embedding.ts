@@ -137,7 +137,7 @@ export class ReversedEmbedding extends LigerLayer<typeof reversedSchema> {
 serialization.registerClass(ReversedEmbedding);
 
 /**
- * The rows of a table at some indices, `[...]` to `[..., outputDim]`: {@link liger.embedding} as a layer. Keras's `Embedding`.
+ * The rows of a table at some indices, `[...]` to `[..., outputDim]`: `liger.embedding` as a layer. Keras's `Embedding`.
  *
  * `apply(hidden, { reverse: true })` multiplies hidden states [..., outputDim] with the transposed table and gives logits
  * [..., inputDim], as `ReversibleEmbedding` of KerasHub does: an output layer that is tied to its input. In a model it must

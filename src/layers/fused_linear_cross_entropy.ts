@@ -34,7 +34,7 @@ const schema = {
   lseSquareScale: crossEntropyOptions.lseSquareScale,
   /** Caps logits smoothly: softcap · tanh(logits / softcap), as Gemma 2 does. Default none. */
   softcap: crossEntropyOptions.softcap,
-  /** Tokens whose logits exist at once in training. By default as {@link liger.fusedLinearCrossEntropy} chooses. */
+  /** Tokens whose logits exist at once in training. By default as `liger.fusedLinearCrossEntropy` chooses. */
   chunkSize: chunkedLinearOptions.chunkSize,
 } as const;
 
@@ -180,7 +180,7 @@ serialization.registerClass(FusedLinearCrossEntropy);
 
 /**
  * The output layer of a language model with its loss, `[..., H]` to `[..., V]`, which trains without ever holding the logits:
- * {@link liger.fusedLinearCrossEntropy} as a layer. In the place of Keras's `Dense(V)` and `SparseCategoricalCrossentropy`:
+ * `liger.fusedLinearCrossEntropy` as a layer. In the place of Keras's `Dense(V)` and `SparseCategoricalCrossentropy`:
  *
  *     const head = layers.fusedLinearCrossEntropy({ units: V });
  *     const model = tf.model({ inputs: tokens, outputs: head.apply(hidden) });

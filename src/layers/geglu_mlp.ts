@@ -37,7 +37,7 @@ serialization.registerClass(GegluMlp);
 
 /**
  * The feed-forward block of Gemma, `(gelu(x · gateᵀ) · (x · upᵀ)) · downᵀ` with gelu by its tanh formula, `[..., H]` to
- * `[..., H]`: {@link liger.linear} and {@link liger.geglu} as a layer.
+ * `[..., H]`: `liger.linear` and `liger.geglu` as a layer.
  *
  * Weights: gate [I, H], up [I, H], down [H, I], the layout of a checkpoint.
  */

@@ -54,7 +54,7 @@ export class GroupNorm extends LigerLayer<typeof schema> {
 serialization.registerClass(GroupNorm);
 
 /**
- * Group normalization, `[B, ..., C]` or, as `dataFormat` says, `[B, C, ...]`: {@link liger.groupNorm} as a layer. Keras's
+ * Group normalization, `[B, ..., C]` or, as `dataFormat` says, `[B, C, ...]`: `liger.groupNorm` as a layer. Keras's
  * `GroupNormalization`.
  *
  * Weights: gamma [C], beta [C].

@@ -38,7 +38,7 @@ export class LayerNorm extends LigerLayer<typeof schema> {
 serialization.registerClass(LayerNorm);
 
 /**
- * Layer normalization of the last dimension, `[..., C]`: {@link liger.layerNorm} as a layer. Keras's `LayerNormalization`.
+ * Layer normalization of the last dimension, `[..., C]`: `liger.layerNorm` as a layer. Keras's `LayerNormalization`.
  *
  * Weights: gamma [C], beta [C].
  */

@@ -133,7 +133,7 @@ serialization.registerClass(MixtureOfExperts);
 /**
  * A mixture of experts, `[..., C]` to `[..., C]`: a router gives each token's probability of each expert, and the token goes through
  * the `expertsPerToken` most probable ones, feed-forward blocks with swiglu, whose results are added up by their probabilities.
- * {@link liger.fusedMoe} as a layer; the feed-forward block of Mixtral and of Qwen's mixtures.
+ * `liger.fusedMoe` as a layer; the feed-forward block of Mixtral and of Qwen's mixtures.
  *
  * With `auxLossWeight` the layer has a loss that `fit` adds, and `calculateLosses` gives after a call in training:
  * `auxLossWeight · E · Σ f · p`, where f is the share of tokens that chose an expert, and p the mean of its probability. It is

@@ -100,7 +100,7 @@ export class MultiHeadAttention extends LigerLayer<typeof schema> {
 serialization.registerClass(MultiHeadAttention);
 
 /**
- * Attention between projections of its inputs, and a projection of what it gives: {@link liger.flashAttention} as a layer. Keras's
+ * Attention between projections of its inputs, and a projection of what it gives: `liger.flashAttention` as a layer. Keras's
  * `MultiHeadAttention`, with grouped heads, windows and rotary position embedding.
  *
  * Called with one tensor `[B, T, C]`, or a list of it, tokens attend to each other: queries, keys and values are one projection,

@@ -57,7 +57,7 @@ export class PolyNorm extends LigerLayer<typeof schema> {
 serialization.registerClass(PolyNorm);
 
 /**
- * A polynomial of normalized powers, which stands in the place of an activation, `[..., C]`: {@link liger.polyNorm} as a layer.
+ * A polynomial of normalized powers, which stands in the place of an activation, `[..., C]`: `liger.polyNorm` as a layer.
  *
  * Weights: weight [3], of the third, the second and the first power, and bias []. They begin as Liger-Kernel's.
  */

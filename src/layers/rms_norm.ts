@@ -54,7 +54,7 @@ export class RmsNorm extends LigerLayer<typeof schema> {
 serialization.registerClass(RmsNorm);
 
 /**
- * RMS normalisation of the last dimension, `[..., C]`: {@link liger.rmsNorm} as a layer. Keras's `RMSNormalization`.
+ * RMS normalisation of the last dimension, `[..., C]`: `liger.rmsNorm` as a layer. Keras's `RMSNormalization`.
  *
  * Weights: gamma [C].
  */

@@ -68,7 +68,7 @@ export class RotaryEmbedding extends LigerLayer<typeof schema> {
 serialization.registerClass(RotaryEmbedding);
 
 /**
- * Rotary position embedding by halves, of queries or of keys: {@link liger.rope} of one tensor as a layer. Keras Hub's
+ * Rotary position embedding by halves, of queries or of keys: `liger.rope` of one tensor as a layer. Keras Hub's
  * `RotaryEmbedding`, whose `featureAxis` is the last one here. Within {@link multiHeadAttention} the option `rotary` does it at less
  * cost.
  *

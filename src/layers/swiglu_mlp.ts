@@ -42,7 +42,7 @@ serialization.registerClass(SwigluMlp);
 
 /**
  * The feed-forward block of Llama and its kin, `(silu(x · gateᵀ) · (x · upᵀ)) · downᵀ`, `[..., H]` to `[..., H]`:
- * {@link liger.swigluMlp} as a layer.
+ * `liger.swigluMlp` as a layer.
  *
  * Weights: gate [I, H], up [I, H], down [H, I], the layout of a checkpoint.
  */

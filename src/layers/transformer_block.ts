@@ -154,8 +154,8 @@ serialization.registerClass(TransformerBlock);
 
 /**
  * A block of a decoder such as Llama's or GPT-2's, `[B, T, C]` to `[B, T, C]`: `h = x + attention(norm(x))`, then
- * `h + mlp(norm(h))`. Its parts are {@link liger.flashAttention} over one packed projection, {@link liger.fusedAddRmsNorm}, and
- * {@link liger.swigluMlp}. Keras Hub's `TransformerDecoder` with `normalize_first`; without `causal` its `TransformerEncoder`.
+ * `h + mlp(norm(h))`. Its parts are `liger.flashAttention` over one packed projection, `liger.fusedAddRmsNorm`, and
+ * `liger.swigluMlp`. Keras Hub's `TransformerDecoder` with `normalize_first`; without `causal` its `TransformerEncoder`.
  *
  * Of GPT-2: `{ activation: 'geluTanh', normalization: 'layerNorm', epsilon: 1e-5, useBias: true, rotary: false }`.
  *

@@ -1,8 +1,9 @@
 import { type ConfigOf, defaultsOf, flag, type ResolvedConfig, resolveConfig } from '../checks/config_schema.js';
 import { fail } from '../checks/errors.js';
+import { runsOnWebGPU } from '../engine/backends.js';
 import { type ActivationName, activations, replaceActivation } from './activations.js';
 import { replaceAdam } from './adam.js';
-import { layerReplacements, replaceCall } from './layer_replacements.js';
+import { appliesActivation, layerReplacements, replaceCall } from './layer_replacements.js';
 import { howLossIsReplaced, modelLosses, replaceLoss } from './model_losses.js';
 import { isFlash, replaceAttention, replaceAttentionWeights, replaceDecoder } from './multi_head_attention.js';
 import { modelOptions } from './options.js';
@@ -61,6 +62,10 @@ type Config = ResolvedConfig<typeof modelOptions>;
 type Replacement = { by: string; undo: () => void } | { reason: string };
 
 const OFF = { reason: 'the option is off' };
+/** What replaces something, with a note where it does not on the current backend. */
+const onWebGPU = (by: string, onEveryBackend = false) =>
+  onEveryBackend || runsOnWebGPU() ? by : `${by}, on WebGPU alone`;
+
 const NOTHING = { reason: 'nothing takes its place' };
 
 function replaceLayer(layer: Layer, config: Config): Replacement {
@@ -70,7 +75,7 @@ function replaceLayer(layer: Layer, config: Config): Replacement {
     const found = replacement.of(layer);
     return typeof found === 'string'
       ? { reason: found }
-      : { by: replacement.by, undo: replaceCall(layer, replacement) };
+      : { by: onWebGPU(replacement.by, replacement.onEveryBackend), undo: replaceCall(layer, replacement) };
   }
   const within = layer.getClassName() === 'TransformerDecoder' ? (layer as TransformerDecoderLayer) : undefined;
   if (within || layer.getClassName() === 'MultiHeadAttention') {
@@ -88,9 +93,13 @@ function replaceActivationOf(layer: Layer, config: Config): Replacement {
   const { activation } = layer as Partial<ActivationLayer>;
   const name = activation?.getClassName();
   if (!activation || !name || !Object.hasOwn(activations, name)) return NOTHING;
+  if (config.dense && appliesActivation(layer)) return NOTHING;
   const keyword = name === 'gelu_new' ? 'gelu' : (name as Exclude<ActivationName, 'gelu_new'>);
   if (!config[keyword]) return OFF;
-  return { by: `liger.${OPS[name as ActivationName]}`, undo: replaceActivation(activation, name as ActivationName) };
+  return {
+    by: onWebGPU(`liger.${OPS[name as ActivationName]}`),
+    undo: replaceActivation(activation, name as ActivationName),
+  };
 }
 
 const OPS: Readonly<Record<ActivationName, string>> = {
@@ -169,7 +178,7 @@ export function applyTo(model: AnyLayersModel, options?: ApplyToOptions): ApplyT
     const done = found.flatMap((replacement) => ('by' in replacement ? [replacement] : []));
     undo.push(...done.map((replacement) => replacement.undo));
     const [reason = ''] = found.flatMap((replacement) => ('reason' in replacement ? [replacement.reason] : []));
-    const replacedBy = done.map(({ by }) => by).join(', ');
+    const replacedBy = done.map(({ by }) => by).join('; ');
     replacements.push({ name, className, replacedBy, reason: replacedBy ? '' : reason });
   };
 

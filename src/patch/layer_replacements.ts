@@ -58,6 +58,10 @@ const APPLIED: Readonly<Record<string, NonNullable<LinearConfig['activation']>>>
   swish: 'silu',
 };
 
+/** Whether a layer's product applies its activation. */
+export const appliesActivation = (layer: Layer): boolean =>
+  layer.getClassName() === dense.className && Object.hasOwn(APPLIED, (layer as DenseLayer).activation.getClassName());
+
 const dense: LayerReplacement = {
   className: 'Dense',
   by: 'liger.linear',
