@@ -1,5 +1,6 @@
-import type { AdamOptimizer, Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { AdamOptimizer, Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import { type Captured, capture } from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { expectClose, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
@@ -100,6 +101,33 @@ describe('tf.train.adam, patched', () => {
       tf.dispose([variables, others, saved[0]!.tensor]);
       optimizer.dispose();
       loaded.dispose();
+    });
+  });
+
+  it('is the same in a captured step', async () => {
+    const run = async (isCaptured: boolean) => {
+      const variables = variablesOf();
+      const optimizer = tf.train.adam(0.01);
+      const loss = (x: Tensor) =>
+        tf.mul(tf.addN(variables.map((variable) => tf.sum(tf.square(variable)))), x) as Scalar;
+      const once = (x: Tensor) => optimizer.minimize(() => loss(x), true, variables)!;
+      const step = isCaptured ? capture(once) : once;
+      for (let i = 1; i <= 4; i++) {
+        const x = tf.scalar(i);
+        const value = step(x);
+        x.dispose();
+        if (!isCaptured) value.dispose();
+      }
+      const { iterations } = optimizer;
+      const result = await numbers(variables);
+      if (isCaptured) (step as Captured<[Tensor], Tensor>).dispose();
+      tf.dispose(variables);
+      optimizer.dispose();
+      return { iterations, result };
+    };
+    await withPatch(async () => {
+      const [captured, eager] = [await run(true), await run(false)];
+      expect(captured).to.deep.equal(eager);
     });
   });
 

@@ -1,6 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
 import { patch, patched } from '../../src/index.js';
+import { reload } from '../layers/describe_layer.js';
 import { backendName, target, tf } from '../support/backend.js';
 import { expectClose, expectError, GRADIENT_TOLERANCE } from '../support/golden.js';
 import { batch, expectSameOutcome, languageModel, outcomeOf } from './models.js';
@@ -117,6 +119,29 @@ describe('patch', () => {
       await expectSameOutcome(await withPatch(train, only(option, 'embedding')), expected);
     }
     await expectSameOutcome(await withPatch(train), expected);
+  });
+
+  it('saves and loads models as tfjs does, with their optimizer', async () => {
+    const loss = 'sparseCategoricalCrossentropy';
+    const { tokens, labels, oneHot } = batch();
+    const predictionsOf = async (model: LayersModel) => {
+      const y = model.predict(tokens) as Tensor;
+      const numbers = await y.data();
+      y.dispose();
+      return numbers;
+    };
+    const model = languageModel();
+    await withPatch(async () => {
+      model.compile({ optimizer: 'adam', loss });
+      await model.fit(tokens, labels, { epochs: 1, verbose: 0 });
+    });
+    const stock = await predictionsOf(model);
+    const loaded = await withoutPatch(() => reload(model));
+    await expectClose(await predictionsOf(loaded), stock, 0);
+    const loadedPatched = await withPatch(() => reload(model));
+    await expectClose(await withPatch(() => predictionsOf(loadedPatched)), stock, GRADIENT_TOLERANCE);
+    tf.dispose([tokens, labels, oneHot]);
+    for (const each of [model, loaded, loadedPatched]) each.dispose();
   });
 
   it('leaks no tensor in 20 batches', async () => {
