@@ -49,6 +49,13 @@ const load: Record<Backend, () => Promise<void>> = {
   cpu: () => activate('cpu'),
 };
 
+/** Makes tfjs's own WebGPU backend the current one, for comparison. */
+export async function useStockWebGpu(): Promise<void> {
+  await installWebGpu();
+  await import('@tensorflow/tfjs-backend-webgpu');
+  await activate('webgpu');
+}
+
 async function activate(name: Backend): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start its backend ${name}`);
 }
