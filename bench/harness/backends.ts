@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { useBackend } from '../../examples/support/choose_backend.js';
+import { useBackend, useStockWebGpu } from '../../examples/support/choose_backend.js';
 import { installWebGpu } from '../../scripts/lib/dawn.mjs';
 import { registerWebGPUBackend } from '../../src/index.js';
 import type { BenchBackend } from '../options.mjs';
@@ -8,10 +8,7 @@ import { type BenchDevice, HostBenchDevice, WebGPUBenchDevice } from './device.j
 /** Makes `name` the current backend. */
 export async function openBackend(name: BenchBackend): Promise<BenchDevice> {
   if (name === 'webgpu-stock') {
-    await installWebGpu();
-    await import('@tensorflow/tfjs-backend-webgpu');
-    await tf.setBackend('webgpu');
-    await tf.ready();
+    await useStockWebGpu();
   } else if (name === 'webgpu-null') {
     await installWebGpu({ backend: 'null' });
     await registerWebGPUBackend();

@@ -49,6 +49,17 @@ const load: Record<Backend, () => Promise<void>> = {
   cpu: () => activate('cpu'),
 };
 
+/** Those of backends that may be replaced: Dawn may crash as the process ends where one was collected. */
+const devices: GPUDevice[] = [];
+
+/** Makes tfjs's own WebGPU backend the current one, for comparison. */
+export async function useStockWebGpu(): Promise<void> {
+  await installWebGpu();
+  await import('@tensorflow/tfjs-backend-webgpu');
+  await activate('webgpu');
+  devices.push((tf.backend() as tf.KernelBackend & { device: GPUDevice }).device);
+}
+
 async function activate(name: Backend): Promise<void> {
   if (!(await tf.setBackend(name))) throw new Error(`tfjs could not start its backend ${name}`);
 }

@@ -83,7 +83,7 @@ const servesExample: Run = async ({ command }) => {
 const RUNS: [pattern: RegExp, run: Run][] = [
   [/^npm install /, resolves],
   [/^npx esbuild .* --servedir=/, servesExample],
-  [/^npm (test|run bench|run demo|run distill|run dpo|run fuzz|run packing|run soak)$/, printsHelp],
+  [/^npm (test|run adopters|run bench|run demo|run distill|run dpo|run fuzz|run packing|run soak)$/, printsHelp],
   [/^npm run (docs|lint|check:package)$/, isScript],
 ];
 
