@@ -503,6 +503,21 @@ if (target === 'webgpu') {
       });
     });
 
+    it('add up more tensors than a program can bind', async () => {
+      for (const count of [6, 7, 13, 43]) {
+        await expectNoLeak(async () => {
+          const tensors = Array.from({ length: count }, (_, i) => tf.tensor1d([i, 1]));
+          const [sum, gradient] = tf.tidy(() => [
+            tf.addN(tensors),
+            tf.grad((x) => tf.addN([x, ...tensors.slice(1)]))(tensors[0]!),
+          ]);
+          await expectClose(sum!, [(count * (count - 1)) / 2, count], 0);
+          await expectClose(gradient!, [1, 1], 0);
+          tf.dispose([tensors, sum!, gradient!]);
+        });
+      }
+    });
+
     it('leave integers that were cast to floats to tfjs, which keeps them as they are', async () => {
       await expectNoLeak(async () => {
         const ints = tf.tidy(() => tf.cast(tf.tensor2d([...Array(256).keys()], [16, 16], 'int32'), 'float32'));

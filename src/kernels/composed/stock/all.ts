@@ -1,2 +1,3 @@
 // Written by `npm run lists`.
+export * from './add_n.js';
 export * from './einsum.js';
