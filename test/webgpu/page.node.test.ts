@@ -1,0 +1,25 @@
+import path from 'node:path';
+import { expect } from 'chai';
+import { build } from 'esbuild';
+import { root } from '../../scripts/lib/process.mjs';
+import { textsOfPage } from '../support/chromium.js';
+
+describe('a page that trains', () => {
+  it('goes on beside a frame that is taken away, with another backend, and after it was left in a step', async function () {
+    const { outputFiles } = await build({
+      entryPoints: [path.join(root, 'test/webgpu/page.ts')],
+      bundle: true,
+      write: false,
+      format: 'iife',
+      platform: 'browser',
+      logLevel: 'warning',
+    });
+    const pages = ['/', '/frame/', '/leave/'];
+    const site = (address: string) =>
+      pages.includes(address)
+        ? '<!doctype html><meta charset="utf-8" /><body><script src="/main.js"></script></body>'
+        : outputFiles.find(() => address === '/main.js')?.text;
+    const texts = await textsOfPage(this, site, { count: 3 });
+    expect(texts).to.deep.equal(['losses true', 'backends 2,3 true', 'again true']);
+  });
+});
