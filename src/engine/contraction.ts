@@ -74,9 +74,17 @@ export function product(x: Labelled, y: Labelled, kept: readonly string[]): Labe
   };
 }
 
-/** The labels of each operand of an equation, and of the result. Undefined where an operand has a label twice. */
-export function labelsOf(equation: string, count: number): { operands: string[][]; result: string[] } | undefined {
-  const { allDims, summedDims, idDims } = backend_util.decodeEinsumEquation(equation, count);
+/**
+ * The labels of each operand of an equation, and of the result. Undefined where an operand has a label twice.
+ *
+ * @throws If the equation is none for these tensors.
+ */
+export function labelsOf(
+  equation: string,
+  tensors: readonly Tensor[],
+): { operands: string[][]; result: string[] } | undefined {
+  const { allDims, summedDims, idDims } = backend_util.decodeEinsumEquation(equation, tensors.length);
+  backend_util.checkEinsumDimSizes(allDims.length, idDims, [...tensors]);
   const operands = idDims.map((dims) => dims.map((dim) => allDims[dim]!));
   if (operands.some((labels) => new Set(labels).size < labels.length)) return undefined;
   return { operands, result: allDims.slice(0, allDims.length - summedDims.length) };

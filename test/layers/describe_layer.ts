@@ -4,6 +4,7 @@ import type { layers as tfLayers } from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
 import { tf } from '../support/backend.js';
 import { expectClose, OUTPUT_TOLERANCE } from '../support/golden.js';
+import { triesLayers } from '../support/passes.js';
 
 type Layer = InstanceType<typeof tfLayers.Layer>;
 
@@ -57,6 +58,7 @@ export async function reload(model: tf.LayersModel): Promise<tf.LayersModel> {
 const namesOf = (layer: Layer) => layer.weights.map((weight) => weight.originalName.split('/').at(-1));
 
 export function describeLayer(layerCase: LayerCase): void {
+  if (!triesLayers) return;
   const { name, make, reference, weights, tolerance = OUTPUT_TOLERANCE } = layerCase;
   const inputs = layerCase.inputs ?? (() => tf.randomNormal([BATCH, ...layerCase.inputShape], 0, 1, 'float32', 7));
 

@@ -25,7 +25,7 @@ export const einsum: GradConfig = {
   saveAllInputs: true,
   gradFunc: (dy, saved, attrs) => {
     const { equation } = attrs as unknown as EinsumAttrs;
-    const labels = labelsOf(equation, saved.length);
+    const labels = labelsOf(equation, saved);
     if (!labels)
       throw new Error(`einsum: there is no gradient of '${equation}', which has a label twice in an operand`);
     const result = { tensor: dy as Tensor, labels: labels.result };

@@ -9,7 +9,7 @@ import { splitV, unpack } from '../../../src/gradients/stock/outputs.js';
 import { tile } from '../../../src/gradients/stock/tile.js';
 import { unsortedSegmentSum } from '../../../src/gradients/stock/unsorted_segment_sum.js';
 import { random } from '../../support/against_composed.js';
-import { tf } from '../../support/backend.js';
+import { skip, target, tf } from '../../support/backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE } from '../../support/golden.js';
 import { expectGradients, gradientsBy, withGradients } from '../../support/gradients.js';
 
@@ -161,6 +161,11 @@ describe('gradients in the place of tfjs’s', () => {
 
   describe('cumsum', () => {
     withGradients(registrable(cumsum));
+
+    before(function () {
+      if (target === 'webgpu-shared')
+        skip(this, "tfjs's kernel, which it is there, compiles for one length of rows alone");
+    });
 
     for (const axis of [0, 1, 2]) {
       it(`along axis ${axis}`, async () => {

@@ -11,7 +11,7 @@ export const einsum: KernelReplacement = {
   backends: ['webgpu', 'webgl', 'wasm', 'cpu'],
   run: ({ inputs, attrs }) => {
     const tensors = Object.values(inputs) as Tensor[];
-    const labels = labelsOf((attrs as unknown as EinsumAttrs).equation, tensors.length);
+    const labels = labelsOf((attrs as unknown as EinsumAttrs).equation, tensors);
     if (!labels || tensors.some(({ dtype, size }) => dtype !== 'float32' || size === 0)) return undefined;
     const operands = tensors.map((tensor, i) => ({ tensor, labels: labels.operands[i]! }));
     return tidy(() => {
