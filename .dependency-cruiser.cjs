@@ -83,6 +83,7 @@ module.exports = {
       from: { path: '^src/', pathNot: '^src/(layers/)?index\\.ts' },
       to: { path: '^src/register\\.ts' },
     },
+    only('script', 'script\\.ts', ['(layers/)?index\\.ts']),
     only('index', 'index\\.ts', [
       'batches/',
       'register\\.ts',

@@ -5,10 +5,12 @@ import { defineConfig } from 'tsup';
  * For script tags: tfjs is the global `tf`, to which the script of the WebGPU backend adds that backend. It is looked for
  * whenever it is asked for, so the two scripts may come in any order.
  */
+const TF = `
+    if (!globalThis.tf?.layers) throw new Error('tfjs-liger: load tf.min.js of @tensorflow/tfjs before this script');
+    module.exports = globalThis.tf;`;
 const GLOBALS = {
-  '@tensorflow/tfjs-core': `
-    if (!globalThis.tf) throw new Error('tfjs-liger: load tf.min.js of @tensorflow/tfjs before this script');
-    module.exports = globalThis.tf;`,
+  '@tensorflow/tfjs-core': TF,
+  '@tensorflow/tfjs-layers': TF,
   '@tensorflow/tfjs-backend-webgpu': `
     Object.defineProperty(module, 'exports', { get() {
       if (globalThis.tf.WebGPUBackend) return globalThis.tf;
@@ -40,7 +42,7 @@ export default defineConfig([
   },
   {
     ...options,
-    entry: { 'tfjs-liger': 'src/index.ts' },
+    entry: { 'tfjs-liger': 'src/script.ts' },
     format: 'iife',
     globalName: 'liger',
     outExtension: () => ({ js: '.min.js' }),
