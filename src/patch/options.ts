@@ -4,7 +4,7 @@ import { flag, number } from '../checks/config_schema.js';
 export const modelOptions = {
   /** The loss and the metric of that name of a LayersModel, from logits where its last layer is a softmax. Default true. */
   categoricalCrossentropy: flag(true),
-  /** The same, whose labels never become a one-hot tensor. Default true. */
+  /** The same, of labels that on WebGPU never become a one-hot tensor. Default true. */
   sparseCategoricalCrossentropy: flag(true),
   /** `tf.layers.layerNormalization` along the last axis: one kernel, where tfjs tiles the mean, the variance and the weights. Default true. */
   layerNormalization: flag(true),
