@@ -2,7 +2,7 @@ import { serialization, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayerVariable, Shape } from '@tensorflow/tfjs-layers';
 import { type ConfigOf, flag, integer, oneOf, required } from '../checks/config_schema.js';
 import { type LinearConfig, linear } from '../ops/linear.js';
-import { constraint, initializer, regularizer } from './shared/keras_objects.js';
+import { biasOf, biasSchema, kernelOf, kernelSchema } from './shared/kernel_options.js';
 import { type LayerArgs, LigerLayer } from './shared/liger_layer.js';
 
 const schema = {
@@ -12,14 +12,8 @@ const schema = {
   activation: oneOf(['linear', 'relu', 'gelu', 'geluTanh', 'silu', 'swish'], 'linear'),
   /** Whether there is a bias. Default true. */
   useBias: flag(true),
-  /** Default 'glorotUniform'. */
-  kernelInitializer: initializer('glorotUniform'),
-  /** Default 'zeros'. */
-  biasInitializer: initializer('zeros'),
-  kernelRegularizer: regularizer(),
-  biasRegularizer: regularizer(),
-  kernelConstraint: constraint(),
-  biasConstraint: constraint(),
+  ...kernelSchema,
+  ...biasSchema,
 } as const;
 
 /** Options of {@link dense}. */
@@ -39,19 +33,9 @@ export class Dense extends LigerLayer<typeof schema> {
   }
 
   override build(inputShape: Shape | Shape[]): void {
-    const { units, useBias, ...config } = this.config;
-    this.kernel = this.weight('kernel', [this.lastDimension(inputShape), units], {
-      initializer: config.kernelInitializer,
-      regularizer: config.kernelRegularizer,
-      constraint: config.kernelConstraint,
-    });
-    if (useBias) {
-      this.bias = this.weight('bias', [units], {
-        initializer: config.biasInitializer,
-        regularizer: config.biasRegularizer,
-        constraint: config.biasConstraint,
-      });
-    }
+    const { units, useBias } = this.config;
+    this.kernel = this.weight('kernel', [this.lastDimension(inputShape), units], kernelOf(this.config));
+    if (useBias) this.bias = this.weight('bias', [units], biasOf(this.config));
     this.built = true;
   }
 

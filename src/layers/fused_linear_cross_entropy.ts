@@ -7,7 +7,7 @@ import { fusedLinearCrossEntropy as op } from '../ops/fused_linear_cross_entropy
 import { linear } from '../ops/linear.js';
 import { chunkedLinearOptions } from '../ops/shared/chunked_linear.js';
 import { crossEntropyOptions } from '../ops/shared/cross_entropy_options.js';
-import { constraint, initializer, regularizer } from './shared/keras_objects.js';
+import { biasOf, biasSchema, kernelOf, kernelSchema } from './shared/kernel_options.js';
 import { type LayerArgs, LigerLayer } from './shared/liger_layer.js';
 import { embeddingLayer, type LayerInputs, Tie } from './shared/tie.js';
 
@@ -18,14 +18,8 @@ const schema = {
   embedding: embeddingLayer(),
   /** Whether there is a bias. Default false. */
   useBias: flag(),
-  /** Default 'glorotUniform'. */
-  kernelInitializer: initializer('glorotUniform'),
-  /** Default 'zeros'. */
-  biasInitializer: initializer('zeros'),
-  kernelRegularizer: regularizer(),
-  biasRegularizer: regularizer(),
-  kernelConstraint: constraint(),
-  biasConstraint: constraint(),
+  ...kernelSchema,
+  ...biasSchema,
   /** Labels with this value don't count. Default -100. */
   ignoreIndex: crossEntropyOptions.ignoreIndex,
   /** How much of the target is spread evenly over all classes, in [0, 1]. Default 0. */
@@ -76,22 +70,14 @@ export class FusedLinearCrossEntropy extends LigerLayer<typeof schema> {
   }
 
   override build(inputShape: Shape | Shape[]): void {
-    const { units, useBias, ...config } = this.config;
+    const { units, useBias } = this.config;
     if (units !== undefined) {
       this.kernel = this.weight('weight', [units, this.lastDimension(inputShape)], {
-        initializer: config.kernelInitializer,
-        regularizer: config.kernelRegularizer,
-        constraint: config.kernelConstraint,
+        ...kernelOf(this.config),
         isTransposed: true,
       });
     }
-    if (useBias) {
-      this.bias = this.weight('bias', [this.classes], {
-        initializer: config.biasInitializer,
-        regularizer: config.biasRegularizer,
-        constraint: config.biasConstraint,
-      });
-    }
+    if (useBias) this.bias = this.weight('bias', [this.classes], biasOf(this.config));
     this.built = true;
   }
 

@@ -21,6 +21,7 @@ import { fusedMoe } from '../ops/fused_moe.js';
 import { linear } from '../ops/linear.js';
 import { softmax } from '../ops/softmax.js';
 import { constraint, initializer, regularizer } from './shared/keras_objects.js';
+import { kernelOf, kernelSchema } from './shared/kernel_options.js';
 import { type LayerArgs, LigerLayer } from './shared/liger_layer.js';
 import { StackedInitializer } from './shared/stacked_initializer.js';
 
@@ -39,10 +40,9 @@ const schema = {
   routerInitializer: initializer('glorotUniform'),
   routerRegularizer: regularizer(),
   routerConstraint: constraint(),
+  ...kernelSchema,
   /** Of the experts, of each matrix by itself. Default 'glorotUniform'. */
-  kernelInitializer: initializer('glorotUniform'),
-  kernelRegularizer: regularizer(),
-  kernelConstraint: constraint(),
+  kernelInitializer: kernelSchema.kernelInitializer,
 } as const;
 
 /** Options of {@link mixtureOfExperts}. */
@@ -76,22 +76,21 @@ export class MixtureOfExperts extends LigerLayer<typeof schema> {
   override build(inputShape: Shape | Shape[]): void {
     const { numExperts, intermediateSize, ...config } = this.config;
     const size = this.lastDimension(inputShape);
-    const expert = { regularizer: config.kernelRegularizer, constraint: config.kernelConstraint };
-    const matrices = (each: number, rows: number) =>
-      new StackedInitializer(config.kernelInitializer, new Array<number>(each * numExperts).fill(rows));
+    const matrices = (each: number, rows: number) => ({
+      ...kernelOf(this.config),
+      initializer: new StackedInitializer(config.kernelInitializer, new Array<number>(each * numExperts).fill(rows)),
+    });
     this.router = this.weight('router_kernel', [numExperts, size], {
       initializer: new StackedInitializer(config.routerInitializer, [numExperts]),
       regularizer: config.routerRegularizer,
       constraint: config.routerConstraint,
     });
-    this.gateUp = this.weight('gate_up_kernel', [numExperts, 2 * intermediateSize, size], {
-      initializer: matrices(2, intermediateSize),
-      ...expert,
-    });
-    this.down = this.weight('down_kernel', [numExperts, size, intermediateSize], {
-      initializer: matrices(1, size),
-      ...expert,
-    });
+    this.gateUp = this.weight(
+      'gate_up_kernel',
+      [numExperts, 2 * intermediateSize, size],
+      matrices(2, intermediateSize),
+    );
+    this.down = this.weight('down_kernel', [numExperts, size, intermediateSize], matrices(1, size));
     this.built = true;
   }
 

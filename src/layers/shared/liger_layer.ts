@@ -23,6 +23,7 @@ import {
   regularizerOf,
   saved,
 } from './keras_objects.js';
+import { biasOf, kernelOf } from './kernel_options.js';
 import type { Projection, ProjectionOptions } from './projection.js';
 import { StackedInitializer } from './stacked_initializer.js';
 
@@ -121,17 +122,11 @@ export abstract class LigerLayer<S extends ConfigSchema> extends layers.Layer {
   ): Projection {
     const size = outputs.reduce((sum, output) => sum + output, 0);
     const kernel = this.weight(`${name}_kernel`, [size, inputs], {
+      ...kernelOf(options),
       initializer: new StackedInitializer(options.kernelInitializer, outputs),
-      regularizer: options.kernelRegularizer,
-      constraint: options.kernelConstraint,
     });
     if (!options.useBias) return { kernel };
-    const bias = this.weight(`${name}_bias`, [size], {
-      initializer: options.biasInitializer,
-      regularizer: options.biasRegularizer,
-      constraint: options.biasConstraint,
-    });
-    return { kernel, bias };
+    return { kernel, bias: this.weight(`${name}_bias`, [size], biasOf(options)) };
   }
 
   /** Makes a layer of what `getConfig` gave. tfjs adds `customObjects`, and has null for what was not given. */

@@ -3,21 +3,18 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import type { LayerVariable } from '@tensorflow/tfjs-layers';
 import { flag, type ResolvedConfig } from '../../checks/config_schema.js';
 import { type LinearConfig, linear } from '../../ops/linear.js';
-import { constraint, initializer, regularizer } from './keras_objects.js';
+import { biasSchema, kernelSchema } from './kernel_options.js';
 
 /** Options of layers that are made of linear layers, as Keras has them. */
 export const projectionSchema = {
   /** Whether what is projected gets a bias. Default true. */
   useBias: flag(true),
+  ...kernelSchema,
   /** Default 'glorotUniform', of each projection by itself. */
-  kernelInitializer: initializer('glorotUniform'),
-  /** Default 'zeros'. */
-  biasInitializer: initializer('zeros'),
-  kernelRegularizer: regularizer(),
-  biasRegularizer: regularizer(),
+  kernelInitializer: kernelSchema.kernelInitializer,
   /** Of kernels [out, in]: a norm of what goes into a unit is over axis 1, where Keras has 0. */
-  kernelConstraint: constraint(),
-  biasConstraint: constraint(),
+  kernelConstraint: kernelSchema.kernelConstraint,
+  ...biasSchema,
 } as const;
 
 export type ProjectionOptions = ResolvedConfig<typeof projectionSchema>;
