@@ -16,19 +16,29 @@ const ofLastAxis =
   (x, axis = -1) =>
     axis === -1 || axis === x.rank - 1 ? op(x) : undefined;
 
+interface ActivationReplacement {
+  /** Of `patch` and `applyTo`. */
+  readonly keyword: 'gelu' | 'swish' | 'softmax' | 'logSoftmax';
+  /** What is used instead, for reports. */
+  readonly by: string;
+  readonly compute: Compute;
+}
+
 export const activations = {
-  gelu: (x) => gelu(x),
-  gelu_new: (x) => gelu(x, { approximate: 'tanh' }),
-  swish: (x, alpha = 1) => (alpha === 1 ? silu(x) : undefined),
-  softmax: ofLastAxis(softmax),
-  logSoftmax: ofLastAxis(logSoftmax),
-} as const satisfies Record<string, Compute>;
+  gelu: { keyword: 'gelu', by: 'liger.gelu', compute: (x) => gelu(x) },
+  gelu_new: { keyword: 'gelu', by: 'liger.gelu', compute: (x) => gelu(x, { approximate: 'tanh' }) },
+  swish: { keyword: 'swish', by: 'liger.silu', compute: (x, alpha = 1) => (alpha === 1 ? silu(x) : undefined) },
+  softmax: { keyword: 'softmax', by: 'liger.softmax', compute: ofLastAxis(softmax) },
+  logSoftmax: { keyword: 'logSoftmax', by: 'liger.logSoftmax', compute: ofLastAxis(logSoftmax) },
+} as const satisfies Record<string, ActivationReplacement>;
 
 export type ActivationName = keyof typeof activations;
 
+export const isReplaced = (name: string): name is ActivationName => Object.hasOwn(activations, name);
+
 /** What takes the place of an activation, for the calls that it can do. */
 const computed = (name: ActivationName, x: Tensor, parameter?: number): Tensor | undefined => {
-  const compute: Compute = activations[name];
+  const { compute }: ActivationReplacement = activations[name];
   return runsOnWebGPU() && x.dtype === 'float32' && x.rank > 0 ? compute(x, parameter) : undefined;
 };
 

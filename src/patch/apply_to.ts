@@ -1,7 +1,7 @@
 import { type ConfigOf, defaultsOf, flag, type ResolvedConfig, resolveConfig } from '../checks/config_schema.js';
 import { fail } from '../checks/errors.js';
 import { runsOnWebGPU } from '../engine/backends.js';
-import { type ActivationName, activations, replaceActivation } from './activations.js';
+import { activations, isReplaced, replaceActivation } from './activations.js';
 import { replaceAdam } from './adam.js';
 import { appliesActivation, layerReplacements, replaceCall } from './layer_replacements.js';
 import { howLossIsReplaced, modelLosses, replaceLoss } from './model_losses.js';
@@ -62,11 +62,11 @@ type Config = ResolvedConfig<typeof modelOptions>;
 type Replacement = { by: string; undo: () => void } | { reason: string };
 
 const OFF = { reason: 'the option is off' };
+const NOTHING = { reason: 'nothing takes its place' };
+
 /** What replaces something, with a note where it does not on the current backend. */
 const onWebGPU = (by: string, onEveryBackend = false) =>
   onEveryBackend || runsOnWebGPU() ? by : `${by}, on WebGPU alone`;
-
-const NOTHING = { reason: 'nothing takes its place' };
 
 function replaceLayer(layer: Layer, config: Config): Replacement {
   for (const [keyword, replacement] of Object.entries(layerReplacements)) {
@@ -88,27 +88,16 @@ function replaceLayer(layer: Layer, config: Config): Replacement {
   }
   return NOTHING;
 }
+
 /** The activation of a layer, where it is not a part of what replaced the layer. */
 function replaceActivationOf(layer: Layer, config: Config): Replacement {
   const { activation } = layer as Partial<ActivationLayer>;
   const name = activation?.getClassName();
-  if (!activation || !name || !Object.hasOwn(activations, name)) return NOTHING;
+  if (!activation || !name || !isReplaced(name)) return NOTHING;
   if (config.dense && appliesActivation(layer)) return NOTHING;
-  const keyword = name === 'gelu_new' ? 'gelu' : (name as Exclude<ActivationName, 'gelu_new'>);
-  if (!config[keyword]) return OFF;
-  return {
-    by: onWebGPU(`liger.${OPS[name as ActivationName]}`),
-    undo: replaceActivation(activation, name as ActivationName),
-  };
+  const { keyword, by } = activations[name];
+  return config[keyword] ? { by: onWebGPU(by), undo: replaceActivation(activation, name) } : OFF;
 }
-
-const OPS: Readonly<Record<ActivationName, string>> = {
-  gelu: 'gelu',
-  gelu_new: 'gelu',
-  swish: 'silu',
-  softmax: 'softmax',
-  logSoftmax: 'logSoftmax',
-};
 
 /** The model that layers lie in: a Sequential has another one inside. */
 function innermost(model: Model): Model {

@@ -1,7 +1,13 @@
 /** What `patch` can switch on, by its keywords. */
 import { registerMissingGradients } from '../engine/missing_gradients.js';
 import { replaceEverywhere } from '../engine/stock_kernels.js';
-import { type ActivationName, replaceActivation, replaceChainedLogSoftmax } from './activations.js';
+import {
+  type ActivationName,
+  activations,
+  isReplaced,
+  replaceActivation,
+  replaceChainedLogSoftmax,
+} from './activations.js';
 import { replaceAdam } from './adam.js';
 import { clipGradients } from './clip_gradients.js';
 import { type LayerReplacement, layerReplacements, replaceCall } from './layer_replacements.js';
@@ -34,7 +40,10 @@ export interface Feature<Value> {
 }
 
 /** Replaces something in classes of tfjs-layers that are there. */
-function inClasses<T extends object>(names: readonly string[], replace: (prototype: T, name: string) => () => void) {
+function inClasses<T extends object, Name extends string = string>(
+  names: readonly Name[],
+  replace: (prototype: T, name: Name) => () => void,
+): (() => void) | string {
   const undo = names.flatMap((name) => {
     const found = classNamed<T>(name);
     return found ? [replace(found.prototype, name)] : [];
@@ -48,10 +57,13 @@ const layer = (replacement: LayerReplacement): Feature<boolean> => ({
   install: () => inClasses<Layer>([replacement.className], (prototype) => replaceCall(prototype, replacement)),
 });
 
-const activation = (...names: ActivationName[]): Feature<boolean> => ({
+const activation = (keyword: (typeof activations)[ActivationName]['keyword']): Feature<boolean> => ({
   onEveryBackend: false,
-  install: () =>
-    inClasses<Activation>(names, (prototype, name) => replaceActivation(prototype, name as ActivationName)),
+  install: () => {
+    const names = Object.keys(activations).filter(isReplaced);
+    const own = names.filter((name) => activations[name].keyword === keyword);
+    return inClasses<Activation, ActivationName>(own, replaceActivation);
+  },
 });
 
 const logSoftmaxes: Feature<boolean> = {
@@ -87,27 +99,16 @@ function replaceTransformers(): (() => void) | string {
     return inTurn(undo);
   });
   if (typeof attention === 'string') return attention;
-  return () => {
-    attention();
-    if (typeof decoders === 'function') decoders();
-  };
+  return inTurn(typeof decoders === 'string' ? [attention] : [decoders, attention]);
 }
 
-const stockKernels: Feature<boolean> = {
+const everywhere = (what: Parameters<typeof replaceEverywhere>[0]): Feature<boolean> => ({
   onEveryBackend: true,
   install: () => {
-    replaceEverywhere('kernels', true);
-    return () => replaceEverywhere('kernels', false);
+    replaceEverywhere(what, true);
+    return () => replaceEverywhere(what, false);
   },
-};
-
-const stockGradients: Feature<boolean> = {
-  onEveryBackend: true,
-  install: () => {
-    replaceEverywhere('gradients', true);
-    return () => replaceEverywhere('gradients', false);
-  },
-};
+});
 
 /** In the order in which they are listed. */
 export const features = {
@@ -118,13 +119,13 @@ export const features = {
   embedding: layer(layerReplacements.embedding),
   dense: layer(layerReplacements.dense),
   multiHeadAttention: { onEveryBackend: true, install: replaceTransformers },
-  gelu: activation('gelu', 'gelu_new'),
+  gelu: activation('gelu'),
   swish: activation('swish'),
   softmax: activation('softmax'),
   logSoftmax: logSoftmaxes,
   adam: { onEveryBackend: true, install: () => replaceAdam() },
-  stockKernels,
-  stockGradients,
+  stockKernels: everywhere('kernels'),
+  stockGradients: everywhere('gradients'),
   missingGradients: { onEveryBackend: true, install: registerMissingGradients },
   clipNorm: { onEveryBackend: true, install: clipGradients } satisfies Feature<number>,
 } as const;

@@ -80,8 +80,6 @@ const dense: LayerReplacement = {
 /** By the keywords of `patch` and `applyTo`. */
 export const layerReplacements = { layerNormalization, embedding: embeddingLookup, dense } as const;
 
-export type LayerKeyword = keyof typeof layerReplacements;
-
 /** Replaces how layers are computed: one of them, or, given their prototype, those of a class. Returns how to undo it. */
 export function replaceCall(target: Layer, { onEveryBackend, of }: LayerReplacement): () => void {
   return replaceMethod(

@@ -32,6 +32,8 @@ import {
 
 /** A loss of tfjs-layers, of each sample. */
 interface Loss {
+  /** What is used instead, for reports. */
+  by: string;
   /** Given targets and what softmax makes probabilities of. */
   fromLogits: LossOrMetric;
   fromProbabilities: LossOrMetric;
@@ -63,10 +65,12 @@ function dense(targets: Tensor, logits: Tensor): Tensor {
 /** By their names in tfjs-layers. The logarithms of probabilities are logits of the same ones. */
 const losses = {
   categoricalCrossentropy: {
+    by: 'liger.softCrossEntropy',
     fromLogits: dense,
     fromProbabilities: (targets, p) => dense(targets, log(clipByValue(p, 1e-37, 3e38))), // no logarithm of 0
   },
   sparseCategoricalCrossentropy: {
+    by: 'liger.crossEntropy',
     fromLogits: sparse,
     fromProbabilities: (target, p) => sparse(target, log(clipByValue(p, epsilon(), 1 - epsilon()))),
   },
@@ -136,12 +140,12 @@ function withLoss<R>(model: Model, stock: LossOrMetric, loss: Loss, run: () => R
   try {
     return run();
   } finally {
-    for (const step of undo.reverse()) step();
+    inTurn(undo)();
   }
 }
 
 /**
- * Replaces a loss of one model, or, given the prototype, of all. Returns how to undo it, or nothing where there are no models.
+ * Replaces a loss of one model, or, given the prototype, of all. Returns how to undo it.
  *
  * A batch's outputs are logits then, if a softmax makes them, and its metrics are given the softmax of these.
  */
@@ -179,14 +183,9 @@ export function howLossIsReplaced(model: Model, name: ModelLoss) {
       {
         name: `loss of ${model.outputLayers[i]!.name}`,
         className: name,
-        replacedBy: `${LOSS_OPS[name]}, ${from}`,
+        replacedBy: `${losses[name].by}, ${from}`,
         reason: '',
       },
     ];
   });
 }
-
-const LOSS_OPS: Readonly<Record<ModelLoss, string>> = {
-  categoricalCrossentropy: 'liger.softCrossEntropy',
-  sparseCategoricalCrossentropy: 'liger.crossEntropy',
-};

@@ -22,6 +22,10 @@ export const isFlash = ({ attentionAxes, keyDim, valueDim }: MultiHeadAttentionL
 /** A mask [B or 1, T, S] as what is added to the scores, [B or 1, 1, T, S]. */
 const biasOf = (mask: Tensor) => expandDims(mul(sub(1, cast(mask, 'float32')), MASKED), 1);
 
+/** Attention of [B, T, N, D], under a mask if there is one. */
+const attend = (query: Tensor, key: Tensor, value: Tensor, mask?: Tensor, dropout = 0): Tensor =>
+  flashAttention(query, key, value, { layout: 'bthd', bias: mask && biasOf(mask), dropout });
+
 /** Replaces the attention of one layer, or, given the prototype, of all. Returns how to undo it. */
 export function replaceAttention(target: MultiHeadAttentionLayer): () => void {
   const undo = [
@@ -56,8 +60,7 @@ export function replaceAttention(target: MultiHeadAttentionLayer): () => void {
           if (!withoutScores.has(this) || !isFlash(this) || query.rank !== 4 || (mask && mask.rank !== 3)) {
             return stock.call(this, query, key, value, mask, training);
           }
-          const bias = mask ? biasOf(mask) : undefined;
-          const y = flashAttention(query, key, value, { layout: 'bthd', bias, dropout: training ? this.dropout : 0 });
+          const y = attend(query, key, value, mask, training ? this.dropout : 0);
           // In the place of the scores.
           return [y, y];
         },
@@ -79,8 +82,7 @@ export function replaceCachedAttention(target: CachedMultiHeadAttentionLayer): (
         if (!this.builtFromSignature) this.buildFromSignature(query.shape, value.shape, key.shape);
         const y = tidy(() => {
           const [q, k, v] = [this.queryDense.apply(query), this.keyDense.apply(key), this.valueDense.apply(value)];
-          const bias = mask ? biasOf(mask) : undefined;
-          return this.outputDense.apply(flashAttention(q, k, v, { layout: 'bthd', bias }));
+          return this.outputDense.apply(attend(q, k, v, mask));
         });
         return [y, cache];
       },

@@ -10,7 +10,7 @@ import {
   LogicalOr,
   NotEqual,
 } from '@tensorflow/tfjs-core';
-import { noGradient } from './shared/no_gradient.js';
+import { noGradient } from '../shared/no_gradient.js';
 
 /** A step, flat wherever it has a slope. */
 const flat = (kernelName: string, inputs: string[]): GradConfig => ({

@@ -1,5 +1,5 @@
 import { GatherNd, type GradConfig, reshape, scatterND, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
-import { noGradient } from './shared/no_gradient.js';
+import { noGradient } from '../shared/no_gradient.js';
 
 /** What was gathered from the same place adds up. */
 export const gatherNd: GradConfig = {

@@ -1,5 +1,5 @@
 import { type GradConfig, gatherND, ScatterNd, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
-import { noGradient } from './shared/no_gradient.js';
+import { noGradient } from '../shared/no_gradient.js';
 
 /** Updates of the same place add up, so that each has that place's gradient. */
 export const scatterNd: GradConfig = {

@@ -9,7 +9,7 @@ import {
   where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
-import { noGradient } from './shared/no_gradient.js';
+import { noGradient } from '../shared/no_gradient.js';
 
 /** Where the same place is updated twice, one of the updates counts, nobody says which: each has the place's gradient. */
 export const tensorScatterUpdate: GradConfig = {

@@ -1,11 +1,9 @@
-import { cast, OneHot, type Tensor, zerosLike } from '@tensorflow/tfjs-core';
+import { OneHot, type Tensor } from '@tensorflow/tfjs-core';
 import type { GradientReplacement } from '../../engine/stock_kernels.js';
+import { noGradient } from '../shared/no_gradient.js';
 
 /** tfjs's makes the zeros in JavaScript. */
 export const oneHot: GradientReplacement = {
   kernelName: OneHot,
-  gradFunc: (_, saved) => {
-    const [indices] = saved as [Tensor];
-    return { indices: () => zerosLike(cast(indices, 'float32')) };
-  },
+  gradFunc: (_, saved) => ({ indices: () => noGradient(saved[0] as Tensor) }),
 };
