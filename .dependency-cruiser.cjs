@@ -10,6 +10,7 @@ const only = (name, from, allowed) => ({
 
 const contracts = 'kernels/contracts/';
 const seam = 'backend/(bind_groups|constants|device_backend|lost_error|tfjs_webgpu_backend|uniforms)\\.ts';
+const deviceFit = 'backend/device_fit\\.ts';
 const numbersMap = 'backend/numbers_map\\.ts';
 
 module.exports = {
@@ -35,7 +36,12 @@ module.exports = {
       'kernels/webgpu/runtime/program\\.ts',
     ]),
     only('webgpu-runtime', 'kernels/webgpu/runtime/', ['kernels/webgpu/runtime/', contracts, seam, numbersMap]),
-    only('webgpu-matmul', 'kernels/webgpu/matmul/', ['kernels/webgpu/(matmul|runtime|wgsl)/', contracts, numbersMap]),
+    only('webgpu-matmul', 'kernels/webgpu/matmul/', [
+      'kernels/webgpu/(matmul|runtime|wgsl)/',
+      contracts,
+      deviceFit,
+      numbersMap,
+    ]),
     only('webgpu-attention', 'kernels/webgpu/attention/', ['kernels/webgpu/(attention|runtime|wgsl)/', contracts]),
     only('webgpu-multi-token-attention', 'kernels/webgpu/multi_token_attention/', [
       'kernels/webgpu/(multi_token_attention|runtime|wgsl)/',
@@ -72,6 +78,8 @@ module.exports = {
     only('patch', 'patch/', ['patch/', 'optimizers/', 'losses/', 'ops/', 'checks/', 'engine/', contracts]),
     only('register', 'register\\.ts', [
       '(gradients|kernels/composed|kernels/webgpu)/((missing|stock)/)?all\\.ts',
+      'kernels/webgpu/matmul/fit_device\\.ts',
+      deviceFit,
       contracts,
       'engine/',
       'optimizers/',

@@ -42,7 +42,7 @@ const backends = {
   },
   async ours({ importLibrary }) {
     const { registerWebGPUBackend } = await importLibrary();
-    await registerWebGPUBackend();
+    await registerWebGPUBackend({ fitDevice: false });
   },
 };
 

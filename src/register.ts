@@ -1,5 +1,6 @@
 /** The one module with a side effect: it registers the kernels, the gradients, and the optimizer for saved models. */
 import { getGradient, registerKernel, serialization } from '@tensorflow/tfjs-core';
+import { provideFit } from './backend/device_fit.js';
 import { registerFallbackKernels, setFallbackKernel } from './engine/fallback_kernels.js';
 import { registerGradientOf } from './engine/gradient.js';
 import { provideMissingGradients } from './engine/missing_gradients.js';
@@ -13,6 +14,7 @@ import * as composed from './kernels/composed/all.js';
 import * as composedStockKernels from './kernels/composed/stock/all.js';
 import { RmsNorm } from './kernels/contracts/rms_norm.js';
 import * as webgpu from './kernels/webgpu/all.js';
+import { matmulFit } from './kernels/webgpu/matmul/fit_device.js';
 import * as stockKernels from './kernels/webgpu/stock/all.js';
 import { AdamWOptimizer } from './optimizers/adam_w.js';
 
@@ -26,6 +28,7 @@ registerStockGradients();
 provideMissingGradients(Object.values(missingGradients));
 const replacedKernels = [...Object.values(stockKernels), ...Object.values(composedStockKernels)];
 provideReplacements(replacedKernels, Object.values(stockGradients));
+provideFit(matmulFit);
 if (isFirst) {
   for (const kernel of Object.values(webgpu)) registerKernel(kernel);
   serialization.registerClass(AdamWOptimizer);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { useBackend, useStockWebGpu } from '../../examples/support/choose_backend.js';
 import { installWebGpu } from '../../scripts/lib/dawn.mjs';
-import { registerWebGPUBackend } from '../../src/index.js';
+import { registerWebGPUBackend, type WebGPUBackend } from '../../src/index.js';
 import type { BenchBackend } from '../options.mjs';
 import { type BenchDevice, HostBenchDevice, WebGPUBenchDevice } from './device.js';
 
@@ -11,9 +11,10 @@ export async function openBackend(name: BenchBackend): Promise<BenchDevice> {
     await useStockWebGpu();
   } else if (name === 'webgpu-null') {
     await installWebGpu({ backend: 'null' });
-    await registerWebGPUBackend();
+    await registerWebGPUBackend({ fitDevice: false });
   } else {
     await useBackend(name);
+    if (name === 'webgpu') await (tf.backend() as unknown as WebGPUBackend).fitted;
   }
   return name.startsWith('webgpu')
     ? new WebGPUBenchDevice(tf.backend() as tf.KernelBackend)

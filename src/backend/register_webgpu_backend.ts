@@ -19,6 +19,7 @@ import {
 } from '../checks/config_schema.js';
 import { backendNamed } from '../engine/registered.js';
 import { replaceStockKernels } from '../engine/stock_kernels.js';
+import { fitDevice, forgetFits } from './device_fit.js';
 import { type StockBackendClass, webgpuBackendClass } from './webgpu_backend.js';
 
 const schema = {
@@ -45,6 +46,12 @@ const schema = {
    * the place of tfjs's own, on this backend alone. Default true.
    */
   replaceStockKernels: flag(true),
+  /**
+   * Has matrix products computed in the way that is fastest on this very device: it is measured for a few seconds, between what the program
+   * does, and what was found is remembered for the next time, in IndexedDB, or in Node.js in a file of the user's cache. False keeps to the
+   * plans for an H200 on every device: sums are then added up in the same order in every run, and results equal bit by bit. Default true.
+   */
+  fitDevice: flag(true),
   /** Replaces a backend that is registered already and works. Default false. */
   force: flag(),
 } as const;
@@ -60,6 +67,8 @@ const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-stor
 /** The backend, as far as its users need it. */
 export interface WebGPUBackend extends KernelBackend {
   readonly device: GPUDevice;
+  /** Resolves once nothing more is measured of the device, for whoever wants a run that is the same from there on. */
+  readonly fitted: Promise<void>;
   /**
    * Bytes of buffers on the device. tf.memory() has them, too.
    *
@@ -116,12 +125,16 @@ async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBa
   if (findBackendFactory('webgpu')) removeBackend('webgpu');
   const info = made.info ?? (made.device as { adapterInfo?: GPUAdapterInfo }).adapterInfo;
   const Backend = webgpuBackendClass(Stock as unknown as StockBackendClass);
+  let fitted = Promise.resolve();
   // tfjs calls it again after tf.engine().reset().
-  const make = () => mark(new Backend(made.device, info, options));
+  const make = () => mark(new Backend(made.device, info, options), () => fitted);
   if (onDeviceLost) made.device.lost.then(onDeviceLost);
   registerBackend('webgpu', make, 3);
   await setBackend('webgpu');
-  return findBackend('webgpu') as WebGPUBackend;
+  const backend = findBackend('webgpu') as WebGPUBackend;
+  if (config.fitDevice) fitted = (await fitDevice(backend, info))();
+  else forgetFits(made.device);
+  return backend;
 }
 
 /** Marks the backends made here, also for another copy of this module. */
@@ -129,12 +142,12 @@ const STATE = Symbol.for('tfjs-liger.backend');
 
 type Marked = WebGPUBackend & { [STATE]?: { lost: boolean } };
 
-function mark(backend: WebGPUBackend): WebGPUBackend {
+function mark(backend: KernelBackend & { device: GPUDevice }, fitted: () => Promise<void>): WebGPUBackend {
   const state = { lost: false };
   backend.device.lost.then(() => {
     state.lost = true;
   });
-  return Object.defineProperty(backend, STATE, { value: state });
+  return Object.defineProperties(backend, { [STATE]: { value: state }, fitted: { get: fitted } }) as WebGPUBackend;
 }
 
 /** The backend that was made here, while it works. */

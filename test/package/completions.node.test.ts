@@ -95,6 +95,7 @@ const calls: Record<string, { before: string; options: string[] }> = {
     options: [
       'adapter',
       'device',
+      'fitDevice',
       'force',
       'gpu',
       'memoryLimit',

@@ -7,10 +7,10 @@ import { expectClose, expectError } from '../support/golden.js';
 async function onAnotherDevice(body: () => Promise<void>, onDeviceLost?: (info: GPUDeviceLostInfo) => void) {
   const device = webgpuDevice();
   try {
-    await registerWebGPUBackend({ force: true, onDeviceLost });
+    await registerWebGPUBackend({ fitDevice: false, force: true, onDeviceLost });
     await body();
   } finally {
-    await registerWebGPUBackend({ device });
+    await registerWebGPUBackend({ fitDevice: false, device });
   }
 }
 

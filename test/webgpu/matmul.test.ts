@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { type MatmulOperand, matmul, workspaceSize } from '../../src/kernels/webgpu/matmul/matmul.js';
 import type { OperandLayout } from '../../src/kernels/webgpu/matmul/operand.js';
-import { choosePlan, type MeasuredTile, type Plan, TILES } from '../../src/kernels/webgpu/matmul/tile.js';
+import { FIXED_PLANS, type Plan } from '../../src/kernels/webgpu/matmul/plans.js';
+import { TILES } from '../../src/kernels/webgpu/matmul/tile.js';
 import { random } from '../support/against_composed.js';
 import { tf } from '../support/backend.js';
 import { expectClose, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
@@ -54,8 +55,7 @@ async function expectProduct(m: number, n: number, k: number, [layoutA, layoutB]
 
 if (triesEveryTile) {
   describe('the WebGPU matmul', () => {
-    for (const tile of TILES) {
-      const { rows, columns, depth } = tile;
+    for (const [tile, { rows, columns, depth }] of TILES.entries()) {
       describe(`in tiles of ${rows} × ${columns}`, () => {
         for (const layouts of LAYOUTS) {
           it(`multiplies ${layouts.join(' by ')}, with and without tails`, async function () {
@@ -76,21 +76,21 @@ if (triesEveryTile) {
 
     it('covers a device, and splits only sums whose parts are small', () => {
       const sizes = [1, 5, 64, 300, 768, 1024, 4096, 50304];
-      const tiles = new Set<MeasuredTile>();
+      const tiles = new Set<number>();
       for (const m of sizes) {
         for (const n of sizes) {
           for (const k of sizes) {
-            const plan = choosePlan(m, n, k);
+            const plan = FIXED_PLANS.choose(m, n, k);
             tiles.add(plan.tile);
-            expect(workspaceSize(m, n, k)).to.equal(plan.slices > 1 ? plan.slices * m * n : 0);
-            expect(workspaceSize(m, n, k)).to.be.at.most(100e6 / 4);
-            expect(choosePlan(m, n, k)).to.equal(plan);
+            expect(workspaceSize(gpu(), m, n, k)).to.equal(plan.slices > 1 ? plan.slices * m * n : 0);
+            expect(workspaceSize(gpu(), m, n, k)).to.be.at.most(100e6 / 4);
+            expect(FIXED_PLANS.choose(m, n, k)).to.equal(plan);
           }
         }
       }
-      expect([...tiles]).to.have.members([...TILES]);
-      expect(choosePlan(4096, 4096, 4096)).to.deep.equal({ tile: TILES[0], slices: 1 });
-      expect(choosePlan(64, 64, 50304).slices).to.equal(16);
+      expect([...tiles]).to.have.members([...TILES.keys()]);
+      expect(FIXED_PLANS.choose(4096, 4096, 4096)).to.deep.equal({ tile: 0, slices: 1 });
+      expect(FIXED_PLANS.choose(64, 64, 50304).slices).to.equal(16);
     });
   });
 }

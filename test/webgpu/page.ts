@@ -23,7 +23,7 @@ const message = () =>
 
 /** Trains until it is taken away. */
 async function frame(): Promise<void> {
-  await registerWebGPUBackend();
+  await registerWebGPUBackend({ fitDevice: false });
   const step = makeStep();
   await step();
   parent.postMessage('training', '*');
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   document.body.append(inner);
   await isTraining;
 
-  await registerWebGPUBackend();
+  await registerWebGPUBackend({ fitDevice: false });
   const step = makeStep();
   const losses = [await step(), await step()];
   inner.remove();
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
 
 /** Leaves the page in the middle of a step, once. */
 async function leave(): Promise<void> {
-  await registerWebGPUBackend();
+  await registerWebGPUBackend({ fitDevice: false });
   const step = makeStep();
   await step();
   if (sessionStorage.left) {

@@ -89,7 +89,7 @@ if (target === 'webgpu') {
         const backends = await Promise.all([registerWebGPUBackend(), registerWebGPUBackend({ memoryLimit: 1e9 })]);
         for (const again of backends) expect(again).to.equal(backend);
         expect(tf.getBackend()).to.equal('webgpu');
-        expect(await registerWebGPUBackend({ device: webgpuDevice() })).to.equal(backend);
+        expect(await registerWebGPUBackend({ fitDevice: false, device: webgpuDevice() })).to.equal(backend);
         await expectClose(await reading, Array(16).fill(1), 1e-6);
         y.dispose();
       });
@@ -98,12 +98,15 @@ if (target === 'webgpu') {
     it('replaces it when it is told to, and once where it is told twice at a time', async () => {
       const device = webgpuDevice();
       try {
-        const [forced, second] = await Promise.all([registerWebGPUBackend({ force: true }), registerWebGPUBackend()]);
+        const [forced, second] = await Promise.all([
+          registerWebGPUBackend({ fitDevice: false, force: true }),
+          registerWebGPUBackend(),
+        ]);
         expect(forced!.device).not.to.equal(device);
         expect(second).to.equal(forced);
         expect(tf.backend()).to.equal(forced);
       } finally {
-        await registerWebGPUBackend({ device });
+        await registerWebGPUBackend({ fitDevice: false, device });
       }
       expect(webgpuDevice()).to.equal(device);
     });
@@ -112,7 +115,7 @@ if (target === 'webgpu') {
       const device = webgpuDevice();
       const backend = tf.backend();
       tf.removeBackend('webgpu');
-      expect(await registerWebGPUBackend({ device })).not.to.equal(backend);
+      expect(await registerWebGPUBackend({ fitDevice: false, device })).not.to.equal(backend);
     });
   });
 
@@ -120,7 +123,7 @@ if (target === 'webgpu') {
     it('gives a clear error, and training goes on with another device', async () => {
       const device = webgpuDevice();
       try {
-        await registerWebGPUBackend({ force: true });
+        await registerWebGPUBackend({ fitDevice: false, force: true });
         expect(webgpuDevice()).not.to.equal(device);
         const whole = await trainGamma(5, {});
         const first = await trainGamma(3, {});
@@ -135,12 +138,12 @@ if (target === 'webgpu') {
         );
         tf.dispose(x);
 
-        await registerWebGPUBackend();
+        await registerWebGPUBackend({ fitDevice: false });
         expect(webgpuDevice()).not.to.equal(lost);
         const resumed = await trainGamma(2, first);
         await expectClose(resumed.gamma[0]!.values, whole.gamma[0]!.values, 0);
       } finally {
-        await registerWebGPUBackend({ device });
+        await registerWebGPUBackend({ fitDevice: false, device });
       }
     });
   });

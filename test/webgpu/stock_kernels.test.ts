@@ -540,11 +540,11 @@ if (target === 'webgpu') {
       const isReplaced = () => programsOf(() => tf.tidy(() => tf.softmax(tf.ones([2, 8])))).includes('stockSoftmax');
       try {
         tf.removeBackend('webgpu');
-        await registerWebGPUBackend({ device, replaceStockKernels: false });
+        await registerWebGPUBackend({ fitDevice: false, device, replaceStockKernels: false });
         expect(isReplaced()).to.equal(false);
       } finally {
         tf.removeBackend('webgpu');
-        await registerWebGPUBackend({ device });
+        await registerWebGPUBackend({ fitDevice: false, device });
       }
       expect(isReplaced()).to.equal(true);
       expect(tf.getKernel('Softmax', 'webgpu')).to.equal(kernel);

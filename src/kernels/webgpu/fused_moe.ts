@@ -4,7 +4,8 @@ import { orderByExpert } from './fused_moe/expert_order.js';
 import { gatedRows } from './fused_moe/gated_rows.js';
 import { expertMatmul, expertWeightGradient } from './matmul/experts.js';
 import { isForPairs } from './matmul/gated.js';
-import { chooseTile, TILES, type Tile } from './matmul/tile.js';
+import { plansOf } from './matmul/plans.js';
+import { TILES, type Tile } from './matmul/tile.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { asRows } from './wgsl/row.js';
 
@@ -35,7 +36,7 @@ export const fusedMoe = webgpuKernel(
     const [gate, up] = keepGateUp ? [gpu.output(shape), gpu.output(shape)] : [];
     if (rows === 0) return { y, gate, up };
 
-    const tile = chooseTile(rows, 2 * intermediate, hidden, isForPairs, experts);
+    const tile = plansOf(gpu).chooseTile(rows, 2 * intermediate, hidden, isForPairs, experts);
     const byExpert = orderByExpert(gpu, topKIndex, experts, TILES[tile]!.rows);
     const gated = gpu.output([rows, intermediate]);
     expertMatmul(gpu, {
@@ -53,7 +54,7 @@ export const fusedMoe = webgpuKernel(
     const results = gpu.output([rows, hidden]);
     expertMatmul(gpu, {
       rows: byExpert,
-      tile: chooseTile(rows, hidden, intermediate, asHighAs(tile), experts),
+      tile: plansOf(gpu).chooseTile(rows, hidden, intermediate, asHighAs(tile), experts),
       n: hidden,
       k: intermediate,
       a: gated,
@@ -73,7 +74,7 @@ export const fusedMoeGrad = webgpuKernel(
   FusedMoeGrad,
   (gpu, { dy, x, gateUpProj, downProj, topKIndex, topKWeights, gate, up }, wants) => {
     const { experts, hidden, intermediate, perToken, rows } = sizesOf(x, downProj, topKIndex);
-    const tile = chooseTile(rows, intermediate, hidden, () => true, experts);
+    const tile = plansOf(gpu).chooseTile(rows, intermediate, hidden, () => true, experts);
     const byExpert = orderByExpert(gpu, topKIndex, experts, TILES[tile]!.rows);
 
     const dgated = gpu.output([rows, intermediate]);
@@ -99,7 +100,7 @@ export const fusedMoeGrad = webgpuKernel(
     if (ddownProj) {
       const [m, n] = [hidden, intermediate];
       const sum = { a: dy, aPerRow: perToken, b: weighted, bPerRow: 1, c: ddownProj };
-      const weightTile = chooseTile(experts * m, n, rows / experts, () => true);
+      const weightTile = plansOf(gpu).chooseTile(experts * m, n, rows / experts, () => true);
       expertWeightGradient(gpu, { rows: byExpert, tile: weightTile, m, n, ...sum });
     }
     gpu.release(weighted);
@@ -107,7 +108,7 @@ export const fusedMoeGrad = webgpuKernel(
     if (dgateUpProj) {
       const [m, n] = [2 * intermediate, hidden];
       const sum = { a: dgateUp, aPerRow: 1, b: x, bPerRow: perToken, c: dgateUpProj };
-      const weightTile = chooseTile(experts * m, n, rows / experts, () => true);
+      const weightTile = plansOf(gpu).chooseTile(experts * m, n, rows / experts, () => true);
       expertWeightGradient(gpu, { rows: byExpert, tile: weightTile, m, n, ...sum });
     }
     const dx = wants.wantsX ? gpu.output(x.shape) : undefined;
@@ -115,7 +116,7 @@ export const fusedMoeGrad = webgpuKernel(
       const drows = gpu.output([rows, hidden]);
       expertMatmul(gpu, {
         rows: byExpert,
-        tile: chooseTile(rows, hidden, 2 * intermediate, asHighAs(tile), experts),
+        tile: plansOf(gpu).chooseTile(rows, hidden, 2 * intermediate, asHighAs(tile), experts),
         n: hidden,
         k: 2 * intermediate,
         a: dgateUp,

@@ -6,8 +6,9 @@ import { range } from '../wgsl/elements.js';
 import { gatedAfterMultipliers } from '../wgsl/pointwise.js';
 import { type MatmulOperand, operandSpec } from './matmul.js';
 import type { OperandRows } from './operand.js';
+import { plansOf } from './plans.js';
 import { type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
-import { chooseTile, TILES, type Tile } from './tile.js';
+import { TILES, type Tile } from './tile.js';
 
 /** Whether a thread has whole pairs of quads of a tile: one of gate and the one of up that it multiplies. */
 export const isForPairs = ({ threadColumns }: Tile) => threadColumns % 8 === 0;
@@ -127,7 +128,7 @@ export interface GatedCall {
 /** Records both products and what follows as one pass. */
 export function gatedMatmul(gpu: Gpu, { m, n, k, a, gateWeight, upWeight, y, gate, up, multipliers }: GatedCall): void {
   if (m === 0 || n === 0) return;
-  const number = chooseTile(m, 2 * n, k, isForPairs);
+  const number = plansOf(gpu).chooseTile(m, 2 * n, k, isForPairs);
   const tile = TILES[number]!;
   const [vectors, operand] = [n % 4 === 0, { layout: 'kInner', stride: k } as const];
   const spec = {
@@ -216,7 +217,7 @@ export interface GatedGradCall {
 export function gatedMatmulGrad(gpu: Gpu, call: GatedGradCall): void {
   const { m, n, k, a, b, gate, up, dgate, dup, y, multipliers } = call;
   if (m === 0 || n === 0) return;
-  const number = chooseTile(m, n, k, () => true);
+  const number = plansOf(gpu).chooseTile(m, n, k, () => true);
   const tile = TILES[number]!;
   const vectors = n % 4 === 0;
   const spec = {

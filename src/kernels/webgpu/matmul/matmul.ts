@@ -4,8 +4,9 @@ import { defineProgram } from '../runtime/program.js';
 import { range } from '../wgsl/elements.js';
 import { type Epilogue, epilogueDeclarations, NO_EPILOGUE, storeThroughEpilogue } from './epilogue.js';
 import type { OperandSpec } from './operand.js';
+import { type Plan, plansOf } from './plans.js';
 import { loadQuad, type ProductSpec, storeQuad, TileProduct, tilePlace } from './product.js';
-import { choosePlan, type Plan, TILES } from './tile.js';
+import { TILES } from './tile.js';
 
 interface MatmulSpec extends ProductSpec {
   /** Whether C, bias and z are stored in vec4s. */
@@ -117,6 +118,30 @@ const sliceSumProgram = defineProgram(
   },
 );
 
+interface SliceSum {
+  readonly parts: TensorInfo;
+  readonly c: TensorInfo;
+  readonly rows: number;
+  /** Floats of a row. */
+  readonly columns: number;
+  readonly slices: number;
+  /** Floats of C before the first row. Default 0. */
+  readonly cOffset?: number;
+  readonly epilogue?: Epilogue;
+  readonly bias?: TensorInfo | undefined;
+  readonly z?: TensorInfo | undefined;
+}
+
+/** Records the sum of slices [slices, rows, columns]. */
+export function sumSlices(gpu: Gpu, call: SliceSum): void {
+  const { parts, c, rows, columns, slices, cOffset = 0, epilogue = NO_EPILOGUE, bias, z } = call;
+  const vectors = columns % 4 === 0;
+  const unit = vectors ? 4 : 1;
+  const size = { rows, columns: columns / unit, slices, cOffset: cOffset / unit };
+  const workgroups = Math.ceil((rows * size.columns) / 256);
+  gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
+}
+
 export interface MatmulOperand {
   readonly tensor: TensorInfo;
   readonly layout: OperandSpec['layout'];
@@ -169,13 +194,14 @@ export interface MatmulCall {
   readonly plan?: Plan;
 }
 
-/** Records a matmul, or several of one shape. The sum is taken in an order that depends on the shape alone. */
+/** Records a matmul, or several of one shape. The sum is taken in an order that depends on the shape and the device's plans alone. */
 export function matmul(gpu: Gpu, call: MatmulCall): void {
   const { m, n, k, a, b, c, bias, z, workspace } = call;
   if (m === 0 || n === 0) return;
   const { cStride = n, cOffset = 0, activation = 'none', accumulate = false } = call;
-  const { batch = 1, plan = choosePlan(m, n, k, call.mostParts, batch) } = call;
-  const { tile, slices } = plan;
+  const { batch = 1, plan = plansOf(gpu).choose(m, n, k, call.mostParts, batch) } = call;
+  const { slices } = plan;
+  const tile = TILES[plan.tile]!;
   const vectors = cStride % 4 === 0;
   const epilogue: Epilogue = {
     activation,
@@ -188,7 +214,7 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
   const specB = operandSpec(b, n % tile.columns === 0);
   const sliceDepth = Math.ceil(k / slices / tile.depth) * tile.depth;
   const spec: MatmulSpec = {
-    tile: TILES.indexOf(tile),
+    tile: plan.tile,
     a: specA,
     b: specB,
     vectors,
@@ -225,14 +251,12 @@ export function matmul(gpu: Gpu, call: MatmulCall): void {
   const fits = workspace && util.sizeFromShape(workspace.shape) >= slices * m * cStride;
   const parts = fits ? workspace : gpu.output([slices, m, cStride]);
   gpu.run(matmulProgram, spec, { a: a.tensor, b: b.tensor, c: parts }, uniforms, tiles * slices);
-  const size = { rows: m, columns: cStride / unit, slices, cOffset: cOffset / unit };
-  const workgroups = Math.ceil((m * size.columns) / 256);
-  gpu.run(sliceSumProgram, { epilogue, vectors }, { parts, bias, c, zOut: z }, size, workgroups);
+  sumSlices(gpu, { parts, c, rows: m, columns: cStride, slices, cOffset, epilogue, bias, z });
   if (!fits) gpu.release(parts);
 }
 
 /** Floats that the parts of a split sum need; 0 where it isn't split. */
-export function workspaceSize(m: number, n: number, k: number, mostParts?: number): number {
-  const { slices } = choosePlan(m, n, k, mostParts);
+export function workspaceSize(gpu: Gpu, m: number, n: number, k: number, mostParts?: number): number {
+  const { slices } = plansOf(gpu).choose(m, n, k, mostParts);
   return slices > 1 ? slices * m * n : 0;
 }

@@ -42,6 +42,7 @@ export class Gpu implements DeviceTraits {
   readonly subgroupMinSize: number;
   /** The device's limits. Plain numbers, since asking the device takes microseconds. */
   readonly limits: Limits;
+  readonly device: GPUDevice;
   private readonly uniforms: Uniforms;
   private readonly groups: BindGroups;
   private readonly programs: CompiledPrograms;
@@ -52,6 +53,7 @@ export class Gpu implements DeviceTraits {
 
   constructor(private readonly backend: DeviceBackend) {
     const { device } = backend;
+    this.device = device;
     this.hasSubgroups = device.features.has('subgroups' as GPUFeatureName);
     this.subgroupMinSize = device.adapterInfo?.subgroupMinSize ?? SMALLEST_SUBGROUP;
     this.limits = limitsOf(device);
@@ -220,6 +222,11 @@ export class Gpu implements DeviceTraits {
     const size = util.sizeFromShape(shape);
     this.run(toFloatsProgram, {}, { x, y }, { size }, Math.ceil(size / CONVERTED));
     return y;
+  }
+
+  /** The milliseconds that the device spends on what `queue` records. */
+  timeOnDevice(queue: () => void): Promise<number> {
+    return this.backend.timeOnDevice(queue);
   }
 
   private uniformsOf({ uniformTypes }: CompiledProgram, values: readonly UniformValue[]): Binding {

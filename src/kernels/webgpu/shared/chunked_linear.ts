@@ -58,7 +58,7 @@ export function chunkedLinear(
   const logits = gpu.output([size, stride]);
   // One for all chunks: on tfjs's own device what is given back is not used again before the next submission.
   const mostParts = partsShare && partsShare * size * stride;
-  const workspace = dx && gpu.output([workspaceSize(size, hidden, vocabulary, mostParts)]);
+  const workspace = dx && gpu.output([workspaceSize(gpu, size, hidden, vocabulary, mostParts)]);
   /** The weight in a sum over the hidden size or over the classes. */
   const classes = (over: 'hidden' | 'classes'): MatmulOperand => ({
     tensor: weight,

@@ -1,0 +1,244 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type DeviceFit, fitDevice, provideFit } from '../../src/backend/device_fit.js';
+import { registerWebGPUBackend } from '../../src/backend/register_webgpu_backend.js';
+import { recall } from '../../src/backend/remember.js';
+import { H200, isDeviceModel, type ProductSize, productTime } from '../../src/kernels/webgpu/matmul/device_model.js';
+import { modelOf } from '../../src/kernels/webgpu/matmul/device_timings.js';
+import { compareWithFixed, isWorthwhile, timeDevice } from '../../src/kernels/webgpu/matmul/fit_device.js';
+import { FIXED_PLANS, type Plan, Plans, planBy, plansOf } from '../../src/kernels/webgpu/matmul/plans.js';
+import { DeviceStopwatch, type Stopwatch } from '../../src/kernels/webgpu/matmul/stopwatch.js';
+import { TILES } from '../../src/kernels/webgpu/matmul/tile.js';
+import { random } from '../support/against_composed.js';
+import { backendName, tf, webgpuBackend, webgpuDevice } from '../support/backend.js';
+import { expectClose, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
+import { triesEveryTile } from '../support/passes.js';
+import { gpu } from '../support/webgpu.js';
+
+/** A device whose multiprocessors work on tiles in turn, which the model doesn't know. */
+interface Machine {
+  readonly multiprocessors: number;
+  readonly dispatch: number;
+  readonly sumFloat: number;
+  readonly begin: number;
+  /** Of each tile: microseconds for 768 terms when there are many, and how much longer one takes that is alone. */
+  readonly busy: readonly number[];
+  readonly alone: readonly number[];
+}
+
+const machine = (multiprocessors: number, microseconds: number, shares = [1, 1, 1, 1]): Machine => ({
+  multiprocessors,
+  dispatch: 2,
+  sumFloat: microseconds / 1e8,
+  begin: 0.03,
+  busy: TILES.map(({ rows, columns }, i) => (microseconds * shares[i]! * rows * columns) / 128 ** 2),
+  alone: [1, 1, 1.5, 1.9],
+});
+
+class Simulated implements Stopwatch {
+  measured = 0;
+
+  constructor(private readonly machine: Machine) {}
+
+  timeOf({ m, n, k, batch }: ProductSize, { tile, slices }: Plan): number {
+    const { multiprocessors, dispatch, sumFloat, begin, busy, alone } = this.machine;
+    const { rows, columns } = TILES[tile]!;
+    const tiles = Math.ceil(m / rows) * Math.ceil(n / columns) * slices * batch;
+    const rounds = Math.max(alone[tile]!, Math.ceil(tiles / multiprocessors));
+    const sum = slices > 1 ? dispatch + m * n * (slices + 1) * sumFloat : 0;
+    return dispatch + busy[tile]! * rounds * (k / slices / 768 + begin) + sum;
+  }
+
+  async product(size: ProductSize, plan: Plan): Promise<number> {
+    this.measured++;
+    return this.timeOf(size, plan);
+  }
+
+  async sum(floats: number): Promise<number> {
+    return this.machine.dispatch + 3 * floats * this.machine.sumFloat;
+  }
+}
+
+/** From a phone's to one that is larger than any. */
+const machines = fc
+  .record({
+    multiprocessors: fc.integer({ min: 1, max: 200 }),
+    microseconds: fc.integer({ min: 60, max: 4000 }),
+    shares: fc.array(fc.double({ min: 0.8, max: 1.3, noNaN: true }), { minLength: 4, maxLength: 4 }),
+  })
+  .map(({ multiprocessors, microseconds, shares }) => machine(multiprocessors, microseconds, shares));
+
+const SIZES = [1, 33, 64, 256, 768, 1024, 4096];
+
+function forEachProduct(visit: (size: ProductSize) => void): void {
+  for (const m of SIZES) for (const n of SIZES) for (const k of [64, 768, 4096]) visit({ m, n, k, batch: 1 });
+}
+
+const choose = (plans: Plans, { m, n, k }: ProductSize) => plans.choose(m, n, k);
+
+describe('a model of a device', () => {
+  it('expects the times that the device takes', async () => {
+    await fc.assert(
+      fc.asyncProperty(machines, async (made) => {
+        const device = new Simulated(made);
+        const model = modelOf(await timeDevice(device));
+        expect(isDeviceModel(model)).to.equal(true);
+        expect(model.atOnce).to.equal(made.multiprocessors);
+        expect(model.sumFloat).to.be.closeTo(made.sumFloat, 1e-3 * made.sumFloat);
+        forEachProduct((size) => {
+          for (const tile of TILES.keys()) {
+            const time = device.timeOf(size, { tile, slices: 1 });
+            expect(productTime(model, tile, 1, size)).to.be.closeTo(time, 0.15 * time);
+          }
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('plans products that are hardly ever slower than by the fixed plans, and faster on other devices', async () => {
+    await fc.assert(
+      fc.asyncProperty(machines, async (made) => {
+        const device = new Simulated(made);
+        const plans = new Plans(modelOf(await timeDevice(device)), FIXED_PLANS);
+        forEachProduct((size) => {
+          const fixed = device.timeOf(size, choose(FIXED_PLANS, size));
+          expect(device.timeOf(size, choose(plans, size))).to.be.at.most(1.1 * fixed);
+        });
+      }),
+      { numRuns: 50 },
+    );
+    // Eight multiprocessors are soon busy: small tiles and split sums are in their way.
+    const small = new Simulated(machine(8, 400, [1, 1.05, 1.1, 2]));
+    const ratios = await compareWithFixed(small, modelOf(await timeDevice(small)));
+    expect(isWorthwhile(ratios), `${ratios}`).to.equal(true);
+    expect(Math.min(...ratios)).to.be.below(0.8);
+  });
+
+  it('keeps to the usual plans where others are not clearly faster', () => {
+    const plans = new Plans(H200, FIXED_PLANS);
+    forEachProduct((size) => {
+      expect(choose(plans, size)).to.deep.equal(choose(FIXED_PLANS, size));
+      const { m, n, k } = size;
+      expect(plans.chooseTile(m, n, k, () => true)).to.equal(FIXED_PLANS.chooseTile(m, n, k, () => true));
+    });
+    expect(isWorthwhile([])).to.equal(false);
+    expect(isWorthwhile([0.9, 1.2])).to.equal(false);
+    expect(isWorthwhile([0.99, 0.98])).to.equal(false);
+    expect(isWorthwhile([0.9, 1.02])).to.equal(true);
+  });
+
+  it('is found in few measurements, and fewer on a slow device', async () => {
+    const fast = new Simulated(machine(132, 75));
+    await timeDevice(fast);
+    expect(fast.measured).to.be.within(20, 100);
+    const slow = new Simulated(machine(2, 30_000));
+    const model = modelOf(await timeDevice(slow));
+    await compareWithFixed(slow, model);
+    expect(slow.measured).to.be.below(fast.measured / 2);
+  });
+
+  it('is refused where it is none', () => {
+    expect(isDeviceModel(H200)).to.equal(true);
+    for (const value of [undefined, null, 1, {}, { ...H200, tiles: [] }, { ...H200, dispatch: Number.NaN }]) {
+      expect(isDeviceModel(value)).to.equal(false);
+    }
+  });
+});
+
+if (backendName === 'webgpu') {
+  describe('a fit', () => {
+    let calls = 0;
+    let fails = false;
+    const used: unknown[] = [];
+    const name = `test ${Date.now()} ${Math.random()}`;
+    const fit: DeviceFit<number> = {
+      name,
+      accepts: (value): value is number => typeof value === 'number',
+      use: (_, found) => used.push(found),
+      async measure() {
+        calls++;
+        if (fails) throw new Error('no time');
+        return 7;
+      },
+    };
+    provideFit(fit);
+    const key = () => `${name}: `;
+
+    it('is found once for a device, remembered, and does not fail', async () => {
+      const backend = webgpuBackend();
+      used.length = 0;
+      const info = { vendor: 'none', architecture: 'test' } as GPUAdapterInfo;
+      fails = true;
+      const other = { device: { features: new Set(['timestamp-query']), limits: {} } as unknown as GPUDevice };
+      await (await fitDevice(other, info))();
+      expect(calls).to.equal(1);
+      expect(used).to.deep.equal([]);
+      fails = false;
+      await (await fitDevice(other, info))();
+      expect(calls).to.equal(2);
+      expect(used).to.deep.equal([7]);
+      await (await fitDevice(other, info))();
+      expect(calls).to.equal(2);
+      expect(used).to.deep.equal([7, 7]);
+      expect(await recall(`${key()}none|test|||||`)).to.deep.equal({ found: 7 });
+      // Another device is another one.
+      await (await fitDevice({ device: backend.device }, { vendor: 'other' } as GPUAdapterInfo))();
+      const hasTime = backend.device.features.has('timestamp-query');
+      expect(calls).to.equal(hasTime ? 3 : 2);
+    });
+  });
+}
+
+if (triesEveryTile) {
+  describe('products on a fitted device', () => {
+    it('have the same values to rounding, by other plans', async () => {
+      const [a, b] = [random([130, 300], 1), random([300, 70], 2)];
+      await expectNoLeak(async () => {
+        const fixed = tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D);
+        // A device where small tiles cost nothing.
+        const tiles = H200.tiles.map((cost, i) => (i === 3 ? { begin: 0, times: [1e-3] } : cost));
+        planBy(webgpuDevice(), { ...H200, tiles });
+        try {
+          const { tile } = plansOf(gpu()).choose(130, 70, 300);
+          expect(tile).to.equal(3);
+          expect(FIXED_PLANS.choose(4096, 4096, 4096).tile).to.equal(0);
+          expect(plansOf(gpu()).choose(4096, 4096, 4096).tile).to.equal(3);
+          const fitted = tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D);
+          await expectClose(fitted, fixed, OUTPUT_TOLERANCE);
+          tf.dispose([fixed, fitted]);
+        } finally {
+          planBy(webgpuDevice());
+        }
+        expect(plansOf(gpu())).to.equal(FIXED_PLANS);
+      });
+      tf.dispose([a, b]);
+    });
+
+    it('are measured by time stamps, which leaves nothing behind', async function () {
+      this.timeout(120_000);
+      if (!webgpuDevice().features.has('timestamp-query')) this.skip();
+      const held = () => [tf.backend().numDataIds(), (tf.memory() as { numBytesInGPU?: number }).numBytesInGPU];
+      const before = held();
+      const watch = new DeviceStopwatch(gpu());
+      const size = { m: 64, n: 64, k: 64, batch: 1 };
+      const small = await watch.product(size, { tile: 2, slices: 1 });
+      const large = await watch.product({ ...size, m: 256, k: 256 }, { tile: 2, slices: 1 });
+      expect(small).to.be.above(0);
+      expect(large).to.be.above(2 * small);
+      expect(await watch.sum(4)).to.be.above(0);
+      expect(held()).to.deep.equal(before);
+    });
+
+    it('are not measured where that is not wanted', async () => {
+      const device = webgpuDevice();
+      planBy(device, H200);
+      try {
+        await (await registerWebGPUBackend({ fitDevice: false, device, force: true })).fitted;
+        expect(plansOf(gpu())).to.equal(FIXED_PLANS);
+      } finally {
+        planBy(device);
+      }
+    });
+  });
+}
