@@ -50,6 +50,8 @@ export interface DeviceBackend {
 export interface RecordingHooks {
   /** How often the step was run again. */
   readonly replays: number;
+  /** Whether a replay computes the data again. What was there before, and what was uploaded, it finds as it was left. */
+  computes(data: TensorData): boolean;
   /** Has `write` run before each replay, after those that were given before. */
   beforeReplay(write: () => void): void;
 }

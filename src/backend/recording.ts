@@ -49,6 +49,8 @@ interface Held {
 export class Recording {
   /** The data that the step has made so far. */
   readonly made = new Set<TensorData>();
+  /** Of it, what was uploaded, once: the values were JavaScript's. */
+  private readonly uploaded = new Set<TensorData>();
   /** The most bytes of the arena that it has in use. */
   peak = 0;
   /** How often it was run again. */
@@ -99,6 +101,16 @@ export class Recording {
   /** Has `write` run before each replay, after those that were given before. */
   beforeReplay(write: () => void): void {
     this.writes.push(write);
+  }
+
+  /** Notes that data came into a buffer of its own, where replays find it. */
+  uploads(data: TensorData, pooled: PooledBuffer): void {
+    this.uploaded.add(data);
+    this.pin(pooled);
+  }
+
+  computes(data: TensorData): boolean {
+    return this.made.has(data) && !this.uploaded.has(data);
   }
 
   /** Notes that a command uses data that was there before. */
@@ -168,6 +180,7 @@ export class Recording {
       this.separate(data, data.shape.reduce((size, length) => size * length, 1) * 4, false);
     }
     this.made.clear();
+    this.uploaded.clear();
     this.peak = this.arena.peak;
     if (left === 0 && !this.problem) this.live.add(this);
     return left;

@@ -168,7 +168,7 @@ export function webgpuBackendClass(Stock: StockBackendClass) {
       const pooled = this.recording
         ? this.pool.acquireExclusive(bytes, TENSOR_USAGE(), true)
         : this.pool.acquire(bytes, TENSOR_USAGE(), true);
-      this.recording?.pin(pooled);
+      this.recording?.uploads(data, pooled);
       this.writeBuffer(pooled, values, data.dtype);
       data.resource = pooled.buffer;
       // As tfjs does: values that are on the device are not kept twice.

@@ -1,12 +1,4 @@
-import {
-  cast,
-  tensor as makeTensor,
-  Tensor,
-  type TensorContainer,
-  type TensorLike,
-  tidy,
-  util,
-} from '@tensorflow/tfjs-core';
+import { tensor as makeTensor, Tensor, type TensorContainer, type TensorLike, tidy, util } from '@tensorflow/tfjs-core';
 import {
   type ConfigSchema,
   defaultsOf,
@@ -27,15 +19,15 @@ export interface Argument<Dimension extends string = string> {
    */
   readonly shape: readonly Dimension[];
   readonly dtype: 'float32' | 'int32';
-  /** Whether integers and booleans are taken as well, and cast. */
-  readonly isCast?: boolean;
+  /** Whether integers and booleans are taken as well, as they are. */
+  readonly isNumeric?: boolean;
   readonly optional?: boolean;
 }
 
 export const float32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'float32' });
 export const int32 = <D extends string>(...shape: D[]): Argument<D> => ({ shape, dtype: 'int32' });
-/** Floats, integers or booleans, which the op gets as floats. */
-export const numeric = <D extends string>(...shape: D[]): Argument<D> => ({ ...float32(...shape), isCast: true });
+/** Floats, integers or booleans, which the op gets as they are. */
+export const numeric = <D extends string>(...shape: D[]): Argument<D> => ({ ...float32(...shape), isNumeric: true });
 export const optional = <D extends string>(argument: Argument<D>): OptionalArgument<D> => ({
   ...argument,
   optional: true,
@@ -131,10 +123,10 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
     return shapes;
   }
 
-  private shapeOf(name: string, value: unknown, { dtype, isCast = false }: Argument): readonly number[] {
+  private shapeOf(name: string, value: unknown, { dtype, isNumeric = false }: Argument): readonly number[] {
     if (value instanceof Tensor) {
       if (value.isDisposed) throw new Error(`${this.op}: ${name} is a tensor that was disposed`);
-      const fits = value.dtype === dtype || (isCast && (value.dtype === 'int32' || value.dtype === 'bool'));
+      const fits = value.dtype === dtype || (isNumeric && (value.dtype === 'int32' || value.dtype === 'bool'));
       if (!fits) this.refuseType(name, value, dtype);
       return value.shape;
     }
@@ -154,7 +146,7 @@ export class Signature<Args extends Record<string, Argument>, S extends ConfigSc
 function convert(value: unknown, dtype: 'float32' | 'int32'): Tensor | undefined {
   if (value === undefined || value === null) return undefined;
   if (!(value instanceof Tensor)) return makeTensor(value as TensorLike, undefined, dtype);
-  return value.dtype === dtype ? value : cast(value, dtype);
+  return value;
 }
 
 function shapeOfArray(value: unknown): number[] {

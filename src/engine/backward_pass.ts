@@ -1,4 +1,5 @@
 import { add, engine, ones, Tensor, type TensorContainer, util } from '@tensorflow/tfjs-core';
+import type { SavedTensors } from './saved_tensors.js';
 
 /** A node of the tape, with what tfjs does not declare of it. */
 export interface TapeNode {
@@ -6,7 +7,7 @@ export interface TapeNode {
   readonly kernelName: string;
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: readonly Tensor[];
-  saved?: Tensor[];
+  saved?: Tensor[] & Partial<Pick<SavedTensors, 'isLastUse'>>;
   gradient?(dys: Array<Tensor | null>): Record<string, () => Tensor>;
 }
 
@@ -21,7 +22,7 @@ interface EngineWithTape {
 
 /**
  * What the engine's `gradients` computes, in less memory: the gradient of a tensor is given back once the node that made the tensor
- * has used it, and so is what the node saved. tfjs holds all of them to the end of the pass.
+ * has used it, and so is what the node saved, which a gradient may be written over. tfjs holds all of them to the end of the pass.
  */
 export function gradientsOf(
   f: () => Tensor,
@@ -57,6 +58,7 @@ export function gradientsOf(
     }
     const wanted = new Set(xs.map(({ id }) => id));
     for (const { node, inputs } of path.reverse()) {
+      if (isOutermost && node.saved) node.saved.isLastUse = true;
       const dys = node.outputs.map((output) => gradients.get(output));
       const dxs = target.tidy(() => gradientsOfNode(node, dys, inputs));
       for (const [name, dx] of Object.entries(dxs)) gradients.add(node.inputs[name]!, dx);

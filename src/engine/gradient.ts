@@ -27,12 +27,14 @@ interface GradientDefinition<
    * @param dys The gradients of the outputs.
    * @param saved What was saved.
    * @param wants Whether the gradient of a saved input is wanted: for a kernel that computes several at once.
+   * @param inPlace Whether a kernel may write over the data of what was saved, where no one else holds it: it is not read again.
    */
   backward(
     dys: { readonly [K in Exclude<keyof Outputs, Hidden>]: NonNullable<Tensors<Outputs, Tensor>[K]> },
     saved: { readonly [K in Saved]: K extends keyof Inputs ? Tensors<Inputs, Tensor>[K] : SavedOutput<Outputs, K> },
     attrs: Attrs,
     wants: { readonly [K in Saved & keyof Inputs]: boolean },
+    inPlace: boolean,
   ): GradientsOf<Inputs>;
 }
 
@@ -56,6 +58,7 @@ type Backward = (
   saved: Readonly<Record<string, Tensor>>,
   attrs: object,
   wants: Readonly<Record<string, boolean>>,
+  inPlace: boolean,
 ) => Record<string, () => Tensor>;
 
 /** Every gradient that was registered, by the name of its kernel. */
@@ -114,7 +117,7 @@ export function gradientOf<
         const dysByName: Record<string, Tensor> = {};
         for (const [i, name] of (tensors.visible ?? present).entries()) dysByName[name] = list[i]!;
         const outputNames = certain ? present.filter((name) => savedOutputs.includes(name)) : present;
-        return backward(dysByName, tensors.byName(outputNames), attrs, tensors.wants);
+        return backward(dysByName, tensors.byName(outputNames), attrs, tensors.wants, tensors.isLastUse);
       },
     },
   };

@@ -27,6 +27,11 @@ export class SavedTensors extends Array<Tensor> {
   private names: readonly string[] = [];
   wants: Readonly<Record<string, boolean>> = {};
   visible: readonly string[] | undefined;
+  /**
+   * Whether no one reads these after the gradient that is computed now. The backward pass says so where no tape is around its own: it
+   * comes to a node once, and gives back what the node saved.
+   */
+  isLastUse = false;
 
   /**
    * @param names What is saved of `tensors`.

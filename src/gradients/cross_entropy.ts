@@ -6,8 +6,9 @@ import { CrossEntropy, CrossEntropyGrad } from '../kernels/contracts/cross_entro
 export const crossEntropyGradient = gradientOf(CrossEntropy, {
   save: ['logits', 'labels', 'weight', 'lse', 'stats'],
   hide: ['lse', 'stats'],
-  backward: ({ loss: dy }, { logits, labels, weight, lse, stats }, attrs) => ({
-    logits: () => runKernel(CrossEntropyGrad, { dy, logits, labels, weight, lse, stats }, attrs).dlogits,
+  backward: ({ loss: dy }, { logits, labels, weight, lse, stats }, attrs, _, inPlace) => ({
+    logits: () =>
+      runKernel(CrossEntropyGrad, { dy, logits, labels, weight, lse, stats }, { ...attrs, inPlace }).dlogits,
     // Not differentiable, but the tape asks for it when it depends on a variable.
     ...(weight && { weight: () => zerosLike(weight) }),
   }),

@@ -6,8 +6,9 @@ import { FusedCrossEntropyTvd, FusedCrossEntropyTvdGrad } from '../kernels/contr
 export const fusedCrossEntropyTvdGradient = gradientOf(FusedCrossEntropyTvd, {
   save: ['studentLogits', 'teacherLogits', 'labels', 'stats'],
   hide: ['stats'],
-  backward: ({ crossEntropy: dcrossEntropy, tvd: dtvd }, saved, attrs) => ({
-    studentLogits: () => runKernel(FusedCrossEntropyTvdGrad, { dcrossEntropy, dtvd, ...saved }, attrs).dstudentLogits,
+  backward: ({ crossEntropy: dcrossEntropy, tvd: dtvd }, saved, { ignoreIndex }, _, inPlace) => ({
+    studentLogits: () =>
+      runKernel(FusedCrossEntropyTvdGrad, { dcrossEntropy, dtvd, ...saved }, { ignoreIndex, inPlace }).dstudentLogits,
     // Not differentiable, but the tape asks for it when it depends on a variable.
     teacherLogits: () => zerosLike(saved.teacherLogits),
   }),

@@ -4,5 +4,7 @@ import { LogSoftmax, LogSoftmaxGrad } from '../kernels/contracts/log_softmax.js'
 
 export const logSoftmaxGradient = gradientOf(LogSoftmax, {
   save: ['y'],
-  backward: ({ y: dy }, { y }) => ({ x: () => runKernel(LogSoftmaxGrad, { dy, y }, {}).dx }),
+  backward: ({ y: dy }, { y }, _, __, inPlace) => ({
+    x: () => runKernel(LogSoftmaxGrad, { dy, y }, { inPlace }).dx,
+  }),
 });

@@ -5,7 +5,8 @@ import { ScaledCrossEntropy, ScaledCrossEntropyGrad } from '../kernels/contracts
 export const scaledCrossEntropyGradient = gradientOf(ScaledCrossEntropy, {
   save: ['logits', 'labels', 'lse', 'entropy'],
   hide: ['lse'],
-  backward: ({ nll: dnll, entropy: dentropy }, saved, { returnEntropy: _, ...attrs }) => ({
-    logits: () => runKernel(ScaledCrossEntropyGrad, { ...saved, dnll, dentropy }, attrs).dlogits,
+  backward: ({ nll: dnll, entropy: dentropy }, saved, { temperature, ignoreIndex }, _, inPlace) => ({
+    logits: () =>
+      runKernel(ScaledCrossEntropyGrad, { ...saved, dnll, dentropy }, { temperature, ignoreIndex, inPlace }).dlogits,
   }),
 });

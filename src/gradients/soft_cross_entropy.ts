@@ -1,3 +1,4 @@
+import { zeros } from '@tensorflow/tfjs-core';
 import { gradientOf } from '../engine/gradient.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../kernels/contracts/soft_cross_entropy.js';
@@ -5,9 +6,17 @@ import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../kernels/contracts/sof
 export const softCrossEntropyGradient = gradientOf(SoftCrossEntropy, {
   save: ['logits', 'targets', 'lse', 'mass'],
   hide: ['lse', 'mass'],
-  backward: ({ loss: dy }, saved, { labelSmoothing, reduction, epsilon }, wants) => {
-    const attrs = { labelSmoothing, reduction, epsilon, dtargets: wants.targets };
+  backward: ({ loss: dy }, saved, { labelSmoothing, reduction, epsilon }, wants, inPlace) => {
+    const { targets } = saved;
+    const attrs = {
+      ...{ labelSmoothing, reduction, epsilon, inPlace },
+      dtargets: wants.targets && targets.dtype === 'float32',
+    };
     const { dlogits, dtargets } = runKernel(SoftCrossEntropyGrad, { dy, ...saved }, attrs);
-    return { logits: () => dlogits, targets: () => dtargets };
+    return {
+      logits: () => dlogits,
+      // Integers have no gradient, but the tape asks for it when they depend on a variable.
+      targets: () => dtargets ?? zeros(targets.shape),
+    };
   },
 });

@@ -33,7 +33,8 @@ export interface CrossEntropyConfig<
 
 /**
  * Cross entropy between logits and integer labels, with label smoothing, z-loss and softcapping in the same pass. The
- * logits are read once forward, which keeps one number a row, and once backward.
+ * logits are read once forward, which keeps one number a row, and once backward. On WebGPU their gradient is written over them where
+ * nothing else holds them by then.
  *
  * A label that is neither `ignoreIndex` nor in [0, V) is an error where the labels are in JavaScript's memory, and gives NaN
  * where they are on a device. If every label is ignored the loss and its gradient are 0.

@@ -29,7 +29,7 @@ export type FusedCrossEntropyTvdResult = {
  * Of each token, the cross entropy of a student's logits with the label, and the total variation distance of their distribution
  * from a teacher's, `Σ |softmax(studentLogits) − softmax(teacherLogits)| / 2`: for distillation by both, in whatever proportion.
  *
- * Labels as in {@link crossEntropy}.
+ * Labels, and where the gradient is written, as in {@link crossEntropy}.
  *
  * @param studentLogits `[..., V]`.
  * @param teacherLogits Of the same shape. Not differentiable.

@@ -12,7 +12,8 @@ export interface LogSoftmaxConfig extends ConfigOf<typeof signature.options> {}
 /**
  * The logarithm of softmax over the last dimension: `x − log Σ exp(x)`, without overflow.
  *
- * Entries of −∞ stay −∞; a row of nothing else is NaN. `log_softmax` in PyTorch.
+ * Entries of −∞ stay −∞; a row of nothing else is NaN. On WebGPU the gradient is written over the result where nothing else holds that by
+ * then. `log_softmax` in PyTorch.
  *
  * @param x Logits `[..., C]`.
  * @returns Log-probabilities `[..., C]`. Differentiable in x.

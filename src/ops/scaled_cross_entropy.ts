@@ -21,7 +21,8 @@ export interface ScaledCrossEntropyConfig<E extends boolean = boolean> extends S
 /**
  * Of each token, the negative log-likelihood of its label, and the entropy, in the distribution `softmax(logits / temperature)`:
  * what losses of reinforcement learning are made of. The logits are read once forward, which keeps one or two numbers a token, and
- * once backward. Where they are those of a linear layer, `fusedLinearScaledCrossEntropy` never holds them all.
+ * once backward. On WebGPU their gradient is written over them where nothing else holds them by then. Where they are those of a linear
+ * layer, `fusedLinearScaledCrossEntropy` never holds them all.
  *
  * @param logits `[..., V]`.
  * @param labels `[...]`, int32, in [0, V) or `ignoreIndex`. One out of range is an error where labels are in JavaScript's memory,

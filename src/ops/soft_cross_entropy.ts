@@ -27,13 +27,16 @@ export interface SoftCrossEntropyConfig<R extends Reduction = Reduction> extends
  * Cross entropy between logits and a target distribution over the classes, such as a teacher's, mixed labels or one-hot ones:
  * `Σ y · (lse − logits)` of each row, where `lse = log Σ exp(logits)` and `y = targets · (1 − labelSmoothing) + labelSmoothing / V`.
  *
- * Both are read once forward, which keeps two numbers a row, and once backward. A class whose y is 0 has no loss, even where its logit
- * is −∞. The rows of the targets need not add up to 1. Where labels are class numbers, `crossEntropy` needs no one-hot tensor.
+ * Both are read once forward, which keeps two numbers a row, and once backward. On WebGPU the gradient of the logits is written over
+ * them where nothing else holds them by then, and integers are read as they are.
+ *
+ * A class whose y is 0 has no loss, even where its logit is −∞. The rows of the targets need not add up to 1. Where labels are class
+ * numbers, `crossEntropy` needs no one-hot tensor.
  *
  * `cross_entropy` with class probabilities in PyTorch; online softmax from Milakov and Gimelshein (2018).
  *
  * @param logits `[..., V]`.
- * @param targets Of the same shape. One-hot labels may be int32 or bool, too.
+ * @param targets Of the same shape. One-hot labels may be int32 or bool, too, which have no gradient.
  * @returns A scalar, or `[...]` with the reduction 'none'. Differentiable in logits and targets.
  */
 export function softCrossEntropy<R extends Reduction = 'mean'>(

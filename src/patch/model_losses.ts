@@ -59,7 +59,7 @@ function sparse(target: Tensor, logits: Tensor): Tensor {
 
 function dense(targets: Tensor, logits: Tensor): Tensor {
   const attrs = { labelSmoothing: 0, reduction: 'none', epsilon: epsilon(), targetsAreNormalized: false } as const;
-  return runKernel(SoftCrossEntropy, { logits, targets: cast(targets, 'float32') }, attrs).loss;
+  return runKernel(SoftCrossEntropy, { logits, targets }, attrs).loss;
 }
 
 /** By their names in tfjs-layers. The logarithms of probabilities are logits of the same ones. */

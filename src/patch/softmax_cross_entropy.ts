@@ -20,7 +20,7 @@ const isFloat = (x: unknown): x is Tensor => x instanceof Tensor && x.dtype === 
 
 /** Labels that are spread as tfjs does it, which takes the second dimension for the number of classes. */
 const smoothed = (labels: Tensor, labelSmoothing: number) =>
-  add(mul(labels, 1 - labelSmoothing), labelSmoothing / labels.shape[1]!);
+  add(mul(cast(labels, 'float32'), 1 - labelSmoothing), labelSmoothing / labels.shape[1]!);
 
 /** Returns how to undo it. */
 export function replaceSoftmaxCrossEntropy(): () => void {
@@ -31,14 +31,18 @@ export function replaceSoftmaxCrossEntropy(): () => void {
       (labels, logits, weights, labelSmoothing = 0, reduction = Reduction.SUM_BY_NONZERO_WEIGHTS) => {
         const isFused =
           labels instanceof Tensor &&
+          ['float32', 'int32', 'bool'].includes(labels.dtype) &&
           isFloat(logits) &&
           logits.rank > 0 &&
           util.arraysEqual(labels.shape, logits.shape);
         if (!isFused) return stock(labels, logits, weights, labelSmoothing, reduction);
         return tidy(() => {
-          const y = cast(labels, 'float32');
-          const targets = labelSmoothing > 0 ? smoothed(y, labelSmoothing) : y;
-          const attrs = { labelSmoothing: 0, reduction: 'none', epsilon: 0, targetsAreNormalized: true } as const;
+          // Over the last dimension the kernel spreads them itself, and no tensor is made.
+          const isLast = labels.shape[1] === labels.shape.at(-1);
+          const smoothing = isLast ? Math.max(labelSmoothing, 0) : 0;
+          const targets = labelSmoothing > 0 && !isLast ? smoothed(labels, labelSmoothing) : labels;
+          const options = { reduction: 'none', epsilon: 0, targetsAreNormalized: true } as const;
+          const attrs = { labelSmoothing: smoothing, ...options };
           const { loss } = runKernel(SoftCrossEntropy, { logits, targets }, attrs);
           return losses.computeWeightedLoss(loss, weights, reduction);
         });

@@ -101,9 +101,9 @@ for (const { op, args, options } of Signature.all) {
       expectError(() => call(changed, changedConfig), new RegExp(message));
 
     for (const [i, name] of names.entries()) {
-      const { dtype, isCast, optional } = args[name]!;
+      const { dtype, isNumeric, optional } = args[name]!;
       const shape = shapes[name]!;
-      const other = isCast ? 'string' : dtype === 'float32' ? 'int32' : 'float32';
+      const other = isNumeric ? 'string' : dtype === 'float32' ? 'int32' : 'float32';
 
       it(`names ${name} where it is missing, disposed, or no tensor`, () => {
         if (!optional)

@@ -10,17 +10,19 @@ import {
   random,
   smallOddSize,
 } from '../support/against_composed.js';
-import { tf } from '../support/backend.js';
+import { backendName, tf } from '../support/backend.js';
 import { describeGolden, expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
 
 describeGolden('softCrossEntropy', ({ logits, targets }, options) => ({
   loss: softCrossEntropy(logits!, targets!, options),
 }));
 
+type TargetType = 'float32' | 'int32' | 'bool';
+
 /** Logits, and targets that add up to something else than 1 and have zeros among them. */
-const tensorsOf = (rows: number, vocabulary: number) => ({
+const tensorsOf = (rows: number, vocabulary: number, dtype: TargetType = 'float32') => ({
   logits: tf.mul(random([rows, vocabulary]), 5),
-  targets: tf.relu(random([rows, vocabulary], 2)),
+  targets: tf.cast(tf.relu(tf.mul(random([rows, vocabulary], 2), dtype === 'int32' ? 3 : 1)), dtype),
 });
 
 describe('softCrossEntropy', () => {
@@ -29,6 +31,7 @@ describe('softCrossEntropy', () => {
     fc.constantFrom(0, 0.3),
     fc.constantFrom(0, 0.02),
     fc.boolean(),
+    fc.constantFrom<TargetType>('float32', 'int32', 'bool'),
   ] as const;
   const shapes: Array<[what: string, rows: fc.Arbitrary<number>, vocabulary: fc.Arbitrary<number>, numRuns: number]> = [
     ['odd sizes', smallOddSize, oddSize, 12],
@@ -41,8 +44,8 @@ describe('softCrossEntropy', () => {
       describeAgainstComposed(
         SoftCrossEntropy,
         [rows, vocabulary, ...attrs],
-        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized) => ({
-          inputs: tensorsOf(rows, vocabulary),
+        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized, dtype) => ({
+          inputs: tensorsOf(rows, vocabulary, dtype),
           attrs: { reduction, labelSmoothing, epsilon, targetsAreNormalized },
         }),
         { numRuns },
@@ -51,8 +54,8 @@ describe('softCrossEntropy', () => {
       describeAgainstComposed(
         SoftCrossEntropyGrad,
         [rows, vocabulary, ...attrs],
-        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized) => {
-          const inputs = tensorsOf(rows, vocabulary);
+        (rows, vocabulary, reduction, labelSmoothing, epsilon, targetsAreNormalized, dtype) => {
+          const inputs = tensorsOf(rows, vocabulary, dtype);
           const { lse, mass } = runKernel(SoftCrossEntropy, inputs, {
             reduction,
             labelSmoothing,
@@ -62,7 +65,7 @@ describe('softCrossEntropy', () => {
           const dy = reduction === 'none' ? random([rows], 3) : tf.scalar(0.7);
           return {
             inputs: { ...inputs, dy, lse, ...(mass && { mass }) },
-            attrs: { reduction, labelSmoothing, epsilon, dtargets: !targetsAreNormalized },
+            attrs: { reduction, labelSmoothing, epsilon, dtargets: dtype === 'float32' && !targetsAreNormalized },
           };
         },
         { numRuns },
@@ -74,10 +77,11 @@ describe('softCrossEntropy', () => {
     await expectNoLeak(async () => {
       const logits = random([4, 5]);
       const oneHot = tf.tidy(() => tf.oneHot(tf.tensor1d([1, 0, 4, 2], 'int32'), 5) as tf.Tensor);
-      const [floats, booleans] = [tf.cast(oneHot, 'float32'), tf.cast(oneHot, 'bool')];
+      const [cast, booleans] = [tf.cast(oneHot, 'float32'), tf.cast(oneHot, 'bool')];
+      const floats = tf.tensor2d([...(await oneHot.data())], [4, 5]);
       const gradientOf = (targets: tf.Tensor) => tf.valueAndGrad((x) => softCrossEntropy(x, targets))(logits);
       const expected = gradientOf(floats);
-      for (const targets of [oneHot, booleans]) {
+      for (const targets of [oneHot, cast, booleans]) {
         const { value, grad } = gradientOf(targets);
         await expectClose(value, expected.value, OUTPUT_TOLERANCE);
         await expectClose(grad, expected.grad, GRADIENT_TOLERANCE);
@@ -89,7 +93,7 @@ describe('softCrossEntropy', () => {
       await expectClose(none, [0], 0);
       const each = tf.tidy(() => softCrossEntropy(tf.zeros([0, 4]), tf.zeros([0, 4]), { reduction: 'none' }));
       expect(each.shape).to.deep.equal([0]);
-      tf.dispose([logits, oneHot, floats, booleans, expected, vector, none, each]);
+      tf.dispose([logits, oneHot, cast, floats, booleans, expected, vector, none, each]);
     });
   });
 
@@ -143,6 +147,25 @@ describe('softCrossEntropy', () => {
         tf.dispose(result);
       }
       tf.dispose([logits, targets]);
+    });
+  });
+
+  it('makes no floats of integers on WebGPU, and has no gradient of them', async () => {
+    await expectNoLeak(async () => {
+      const { logits, targets } = tf.tidy(() => tensorsOf(3, 8, 'int32'));
+      const cost = () => softCrossEntropy(logits, targets) as tf.Scalar;
+      const { kernels, result } = await tf.profile(() => tf.engine().gradients(cost, [logits]) as never);
+      const programs = await Promise.all(kernels.map(({ extraInfo }) => extraInfo));
+      if (backendName === 'webgpu') {
+        expect(kernels.map(({ name }) => name)).not.to.include('Cast');
+        expect(programs.join()).not.to.include('toFloats');
+      }
+      // Whoever makes integers of what is differentiated is given zeros.
+      const gradients = tf.tidy(() =>
+        tf.grads((x: tf.Tensor, y: tf.Tensor) => softCrossEntropy(x, tf.cast(y, 'int32')))([logits, tf.ones([3, 8])]),
+      );
+      await expectClose(gradients[1]!, Array(24).fill(0), 0);
+      tf.dispose([logits, targets, result, gradients]);
     });
   });
 

@@ -2,7 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { random, smallOddSize } from '../support/against_composed.js';
-import { tf } from '../support/backend.js';
+import { backendName, tf } from '../support/backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE } from '../support/golden.js';
 import { withAndWithout, withPatch } from './patched.js';
 
@@ -51,6 +51,45 @@ describe('tf.losses.softmaxCrossEntropy, patched', () => {
       ),
       { numRuns: 12 },
     );
+  });
+
+  it('spreads labels over the dimension that tfjs spreads them over', async () => {
+    for (const shape of [
+      [2, 3, 4],
+      [2, 4, 4],
+    ]) {
+      const run = async () => {
+        const { value, grad } = tf.tidy(() => {
+          const labels = tf.cast(tf.greater(random(shape, 3), 0.3), 'bool');
+          const loss = (x: Tensor) => tf.losses.softmaxCrossEntropy(labels, x, undefined, 0.2);
+          return tf.valueAndGrad(loss)(random(shape));
+        });
+        const result = { value: await value.data(), grad: await grad.data() };
+        tf.dispose([value, grad]);
+        return result;
+      };
+      await expectNoLeak(async () => {
+        const { patched, expected } = await withAndWithout(run, { stockKernels: false });
+        await expectClose(patched.value, expected.value, OUTPUT_TOLERANCE);
+        await expectClose(patched.grad, expected.grad, GRADIENT_TOLERANCE);
+      });
+    }
+  });
+
+  it('makes no floats of one-hot labels on WebGPU', async () => {
+    await withPatch(async () => {
+      const labels = tf.tidy(() => tf.oneHot(tf.tensor1d([1, 0, 7], 'int32'), 8));
+      const logits = random([3, 8]);
+      for (const labelSmoothing of [0, 0.2]) {
+        const { kernelNames, result } = await tf.profile(() =>
+          tf.tidy(() => tf.losses.softmaxCrossEntropy(labels, logits, undefined, labelSmoothing)),
+        );
+        expect(kernelNames).to.include('LigerSoftCrossEntropy');
+        if (backendName === 'webgpu') expect(kernelNames).not.to.include.oneOf(['Cast', 'Multiply']);
+        tf.dispose(result);
+      }
+      tf.dispose([labels, logits]);
+    });
   });
 
   it('takes any rank, arrays, and what is wrong as tfjs does', async () => {

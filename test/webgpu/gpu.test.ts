@@ -189,6 +189,37 @@ if (backendName === 'webgpu') {
       });
     });
 
+    it('has an output in the place of a tensor that nothing else holds, if it may', async () => {
+      await expectNoLeak(async () => {
+        const x = tf.fill([3], 1);
+        const place = (inPlace: boolean) => {
+          const { source, output } = gpu().outputOver(x, inPlace);
+          expect(source, 'what is left to read').to.equal(output.dataId === x.dataId ? undefined : x);
+          gpu().run(fillProgram, { size: 3 }, { y: output }, { value: 7 }, 1);
+          return toTensor(output);
+        };
+        const clone = x.clone();
+        const beside = [place(false), place(true)];
+        await expectClose(clone, [1, 1, 1], 0, 'clone');
+        clone.dispose();
+        beside.push(place(false));
+        for (const output of beside) expect(output.dataId).not.to.equal(x.dataId);
+        await expectClose(x, [1, 1, 1], 0);
+
+        const failing = () =>
+          gpu().kernel(() => {
+            gpu().outputOver(x, true);
+            throw new Error('of the kernel');
+          });
+        expectError(failing, /^of the kernel$/);
+        const over = place(true);
+        expect(over.dataId).to.equal(x.dataId);
+        x.dispose();
+        await expectClose(over, [7, 7, 7], 0);
+        tf.dispose([beside, over]);
+      });
+    });
+
     it('refuses a dispatch without one of its uniforms', () => {
       const y = toTensor(gpu().output([1]));
       expectError(

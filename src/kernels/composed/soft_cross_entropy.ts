@@ -1,5 +1,6 @@
 import {
   add,
+  cast,
   clipByValue,
   div,
   exp,
@@ -22,9 +23,11 @@ import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../contracts/soft_cross_
 import { composedKernel } from './shared/composed_kernel.js';
 import { columnsOf, flatten, only, sumOfRow } from './shared/rows.js';
 
-/** y: the targets, mixed with the uniform distribution. */
-const mixed = (targets: Tensor, labelSmoothing: number): Tensor =>
-  labelSmoothing > 0 ? add(mul(targets, 1 - labelSmoothing), labelSmoothing / columnsOf(targets)) : targets;
+/** y: the targets, as floats, mixed with the uniform distribution. */
+function mixed(targets: Tensor, labelSmoothing: number): Tensor {
+  const y = cast(targets, 'float32');
+  return labelSmoothing > 0 ? add(mul(y, 1 - labelSmoothing), labelSmoothing / columnsOf(y)) : y;
+}
 
 /** y where the cost, −log p, is that of a probability within epsilon's limits, and 0 beyond them. */
 const withinLimits = (y: Tensor, cost: Tensor, epsilon: number): Tensor =>

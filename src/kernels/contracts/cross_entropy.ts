@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { contract } from './shared/contract.js';
+import type { InPlaceAttrs } from './shared/in_place.js';
 
 export type Reduction = 'mean' | 'sum' | 'none';
 
@@ -49,7 +50,8 @@ export interface CrossEntropyGradInputs extends CrossEntropyInputs {
   lse: TensorInfo;
   stats: TensorInfo;
 }
-/** dlogits [..., V]. */
-export const CrossEntropyGrad = contract<CrossEntropyGradInputs, CrossEntropyAttrs>()('LigerCrossEntropyGrad', [
+export type CrossEntropyGradAttrs = CrossEntropyAttrs & InPlaceAttrs;
+/** dlogits [..., V], which may take the place of the logits. */
+export const CrossEntropyGrad = contract<CrossEntropyGradInputs, CrossEntropyGradAttrs>()('LigerCrossEntropyGrad', [
   'dlogits',
 ]);

@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { contract } from './shared/contract.js';
+import type { InPlaceAttrs } from './shared/in_place.js';
 
 export interface FusedCrossEntropyTvdInputs {
   /** [..., V] */
@@ -30,8 +31,8 @@ export interface FusedCrossEntropyTvdGradInputs extends FusedCrossEntropyTvdInpu
   /** [...] */
   dtvd: TensorInfo;
 }
-/** dstudentLogits. */
-export const FusedCrossEntropyTvdGrad = contract<FusedCrossEntropyTvdGradInputs, FusedCrossEntropyTvdAttrs>()(
-  'LigerFusedCrossEntropyTvdGrad',
-  ['dstudentLogits'],
-);
+/** dstudentLogits, which may take the place of the student's logits. */
+export const FusedCrossEntropyTvdGrad = contract<
+  FusedCrossEntropyTvdGradInputs,
+  FusedCrossEntropyTvdAttrs & InPlaceAttrs
+>()('LigerFusedCrossEntropyTvdGrad', ['dstudentLogits']);

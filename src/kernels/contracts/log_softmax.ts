@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { contract } from './shared/contract.js';
+import type { InPlaceAttrs } from './shared/in_place.js';
 
 export interface LogSoftmaxInputs {
   /** [..., C] */
@@ -14,5 +15,5 @@ export interface LogSoftmaxGradInputs {
   /** [..., C] */
   y: TensorInfo;
 }
-/** dx [..., C] = dy − exp(y) · Σ dy. */
-export const LogSoftmaxGrad = contract<LogSoftmaxGradInputs>()('LigerLogSoftmaxGrad', ['dx']);
+/** dx [..., C] = dy − exp(y) · Σ dy, which may take the place of y. */
+export const LogSoftmaxGrad = contract<LogSoftmaxGradInputs, InPlaceAttrs>()('LigerLogSoftmaxGrad', ['dx']);

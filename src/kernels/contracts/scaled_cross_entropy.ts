@@ -1,5 +1,6 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { contract } from './shared/contract.js';
+import type { InPlaceAttrs } from './shared/in_place.js';
 
 export interface ScaledCrossEntropyInputs {
   /** [..., V] */
@@ -35,8 +36,8 @@ export interface ScaledCrossEntropySlopes {
 }
 export interface ScaledCrossEntropyGradInputs extends ScaledCrossEntropyInputs, ScaledCrossEntropySlopes {}
 export type ScaledCrossEntropyGradAttrs = Omit<ScaledCrossEntropyAttrs, 'returnEntropy'>;
-/** dlogits [..., V]. */
-export const ScaledCrossEntropyGrad = contract<ScaledCrossEntropyGradInputs, ScaledCrossEntropyGradAttrs>()(
-  'LigerScaledCrossEntropyGrad',
-  ['dlogits'],
-);
+/** dlogits [..., V], which may take the place of the logits. */
+export const ScaledCrossEntropyGrad = contract<
+  ScaledCrossEntropyGradInputs,
+  ScaledCrossEntropyGradAttrs & InPlaceAttrs
+>()('LigerScaledCrossEntropyGrad', ['dlogits']);

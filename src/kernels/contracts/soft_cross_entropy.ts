@@ -1,11 +1,12 @@
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Reduction } from './cross_entropy.js';
 import { contract } from './shared/contract.js';
+import type { InPlaceAttrs } from './shared/in_place.js';
 
 export interface SoftCrossEntropyInputs {
   /** [..., V] */
   logits: TensorInfo;
-  /** [..., V], float32 */
+  /** [..., V], float32, int32 or bool */
   targets: TensorInfo;
 }
 export interface SoftCrossEntropyAttrs {
@@ -36,11 +37,11 @@ export interface SoftCrossEntropyGradInputs extends SoftCrossEntropyInputs {
   /** 1 without it. */
   mass?: TensorInfo;
 }
-export interface SoftCrossEntropyGradAttrs extends Omit<SoftCrossEntropyAttrs, 'targetsAreNormalized'> {
+export interface SoftCrossEntropyGradAttrs extends Omit<SoftCrossEntropyAttrs, 'targetsAreNormalized'>, InPlaceAttrs {
   /** Whether the gradient of the targets is wanted. */
   dtargets: boolean;
 }
-/** dlogits = dloss · (softmax(logits) · mass − y), where a y beyond epsilon's limits counts 0, and dtargets = dloss · (lse − logits) · (1 − labelSmoothing), [..., V]. */
+/** dlogits = dloss · (softmax(logits) · mass − y), where a y beyond epsilon's limits counts 0, and dtargets = dloss · (lse − logits) · (1 − labelSmoothing), [..., V]. dlogits may take the place of the logits. */
 export const SoftCrossEntropyGrad = contract<SoftCrossEntropyGradInputs, SoftCrossEntropyGradAttrs>()(
   'LigerSoftCrossEntropyGrad',
   ['dlogits'],

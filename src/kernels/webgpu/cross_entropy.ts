@@ -30,8 +30,7 @@ export const crossEntropy = webgpuKernel(CrossEntropy, (gpu, inputs, attrs) => {
 });
 
 export const crossEntropyGrad = webgpuKernel(CrossEntropyGrad, (gpu, { dy, lse, stats, ...inputs }, attrs) => {
-  const { logits } = inputs;
-  const dlogits = gpu.output(logits.shape);
+  const { source: logits, output: dlogits } = gpu.outputOver(inputs.logits, attrs.inPlace);
   crossEntropyGradient(gpu, rowsOf(inputs, attrs), { lse, stats }, { logits, dlogits, dy });
   return { dlogits };
 });

@@ -7,6 +7,9 @@ import { asRows, Row } from './wgsl/row.js';
 interface RowsSpec {
   vocabulary: number;
 }
+interface InPlace {
+  inPlace: boolean;
+}
 
 /**
  * One pass over both rows finds lse = log Σ exp of each, whose sums follow the maximum that was seen so far; the other, with
@@ -69,15 +72,19 @@ const rowsProgram = defineProgram('crossEntropyTvd', ({ vocabulary }: RowsSpec, 
   };
 });
 
-/** dstudent = dcrossEntropy · (p − [c = label]) + dtvd / 2 · p · (sign(p − q) − Σ p · sign(p − q)). */
-const slopesProgram = defineProgram('crossEntropyTvdGrad', ({ vocabulary }: RowsSpec, gpu) => {
+/**
+ * dstudent = dcrossEntropy · (p − [c = label]) + dtvd / 2 · p · (sign(p − q) − Σ p · sign(p − q)). With `inPlace` dstudent holds the
+ * student's logits.
+ */
+const slopesProgram = defineProgram('crossEntropyTvdGrad', ({ vocabulary, inPlace }: RowsSpec & InPlace, gpu) => {
   const row = new Row(gpu, vocabulary, { streamed: true });
   const { type } = row;
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
     reads: {
-      ...{ student: type, teacher: type, labels: 'i32', stats: 'f32' },
+      ...(!inPlace && { student: type }),
+      ...{ teacher: type, labels: 'i32', stats: 'f32' },
       ...{ dcrossEntropy: 'f32', dtvd: 'f32' },
     },
     writes: { dstudent: type },
@@ -92,7 +99,7 @@ const slopesProgram = defineProgram('crossEntropyTvdGrad', ({ vocabulary }: Rows
   let lse = vec2f(stats[row * 3u], stats[row * 3u + 1u]);
   let signed = stats[row * 3u + 2u];
   ${row.pass(
-    { s: 'student[base + @]', t: 'teacher[base + @]' },
+    { s: `${inPlace ? 'dstudent' : 'student'}[base + @]`, t: 'teacher[base + @]' },
     ({ s, t }, at) => `{
     let p = exp(${s} - lse.x);
     let difference = p - exp(${t} - lse.y);
@@ -118,10 +125,11 @@ export const fusedCrossEntropyTvd = webgpuKernel(
 
 export const fusedCrossEntropyTvdGrad = webgpuKernel(
   FusedCrossEntropyTvdGrad,
-  (gpu, { studentLogits: student, teacherLogits: teacher, ...rest }, { ignoreIndex }) => {
-    const [rows, vocabulary] = asRows(student.shape);
-    const dstudent = gpu.output(student.shape);
-    gpu.run(slopesProgram, { vocabulary }, { student, teacher, ...rest, dstudent }, { ignoreIndex }, { rows });
+  (gpu, { studentLogits, teacherLogits: teacher, ...rest }, { ignoreIndex, inPlace }) => {
+    const [rows, vocabulary] = asRows(studentLogits.shape);
+    const { source: student, output: dstudent } = gpu.outputOver(studentLogits, inPlace);
+    const spec = { vocabulary, inPlace: student === undefined };
+    gpu.run(slopesProgram, spec, { student, teacher, ...rest, dstudent }, { ignoreIndex }, { rows });
     return { dstudentLogits: dstudent };
   },
 );

@@ -29,14 +29,16 @@ const logSoftmaxProgram = defineProgram('logSoftmax', ({ columns }: LogSoftmaxSp
   };
 });
 
-/** dx = dy − exp(y) · Σ dy. */
-const logSoftmaxGradProgram = defineProgram('logSoftmaxGrad', ({ columns }: LogSoftmaxSpec, gpu) => {
+/** dx = dy − exp(y) · Σ dy. With `inPlace` dx holds y. */
+const logSoftmaxGradProgram = defineProgram('logSoftmaxGrad', (spec: LogSoftmaxSpec & { inPlace: boolean }, gpu) => {
+  const { columns, inPlace } = spec;
   const row = new Row(gpu, columns, { inputs: 2 });
+  const y = `${inPlace ? 'dx' : 'y'}[base + @]`;
   const dy = { dy: 'dy[base + @]' };
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
-    reads: { dy: row.type, y: row.type },
+    reads: { dy: row.type, ...(!inPlace && { y: row.type }) },
     writes: { dx: row.type },
     uniforms: row.uniforms,
     declarations: row.reduction('rowSum'),
@@ -45,7 +47,7 @@ const logSoftmaxGradProgram = defineProgram('logSoftmaxGrad', ({ columns }: LogS
   var partial = 0.0;
   ${row.pass(dy, ({ dy }) => `partial += ${row.sum(dy)};`)}
   let sum = rowSum(partial);
-  ${row.pass({ ...dy, y: 'y[base + @]' }, ({ dy, y }, at) => `dx[base + ${at}] = ${dy} - exp(${y}) * sum;`)}`,
+  ${row.pass({ ...dy, y }, ({ dy, y }, at) => `dx[base + ${at}] = ${dy} - exp(${y}) * sum;`)}`,
   };
 });
 
@@ -56,9 +58,9 @@ export const logSoftmax = webgpuKernel(LogSoftmax, (gpu, { x }) => {
   return { y };
 });
 
-export const logSoftmaxGrad = webgpuKernel(LogSoftmaxGrad, (gpu, { dy, y }) => {
-  const [rows, columns] = asRows(y.shape);
-  const dx = gpu.output(y.shape);
-  gpu.run(logSoftmaxGradProgram, { columns }, { dy, y, dx }, {}, { rows });
+export const logSoftmaxGrad = webgpuKernel(LogSoftmaxGrad, (gpu, { dy, y: saved }, { inPlace }) => {
+  const [rows, columns] = asRows(saved.shape);
+  const { source: y, output: dx } = gpu.outputOver(saved, inPlace);
+  gpu.run(logSoftmaxGradProgram, { columns, inPlace: y === undefined }, { dy, y, dx }, {}, { rows });
   return { dx };
 });

@@ -29,8 +29,8 @@ export const scaledCrossEntropyGrad = webgpuKernel(
   ScaledCrossEntropyGrad,
   (gpu, { logits, labels, ...slopes }, attrs) => {
     const { call, chunk } = rowsOf(logits, labels, attrs);
-    const dlogits = gpu.output(logits.shape);
-    scaledCrossEntropyGradient(gpu, call, slopes, chunk, dlogits);
+    const { source, output: dlogits } = gpu.outputOver(logits, attrs.inPlace);
+    scaledCrossEntropyGradient(gpu, call, slopes, { ...chunk, logits: source ?? dlogits }, source && dlogits);
     return { dlogits };
   },
 );

@@ -1,5 +1,5 @@
 import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../contracts/soft_cross_entropy.js';
-import { defineProgram } from './runtime/program.js';
+import { defineProgram, type StorageType } from './runtime/program.js';
 import { webgpuKernel } from './runtime/webgpu_kernel.js';
 import { columnSum } from './shared/column_sum.js';
 import { type ElementType, LOWEST } from './wgsl/elements.js';
@@ -10,9 +10,19 @@ interface RowsSpec {
   vocabulary: number;
   smoothed: boolean;
   hasMass: boolean;
+  /** Whether the targets are integers, or booleans, which are converted as they are read. */
+  integers: boolean;
 }
 
-const sources = { x: 'logits[base + @]', target_: 'targets[base + @]' };
+/** The buffers' elements, and where a pass finds x and y. */
+const targetType = (type: ElementType, { integers }: RowsSpec): StorageType => {
+  if (!integers) return type;
+  return type === 'f32' ? 'i32' : 'vec4i';
+};
+const sourcesOf = (type: ElementType, { integers }: RowsSpec, logits = 'logits') => ({
+  x: `${logits}[base + @]`,
+  target_: integers ? `${type}(targets[base + @])` : 'targets[base + @]',
+});
 
 /** WGSL of y, of an element of the targets. */
 const mixed = (target: string, { smoothed, vocabulary }: RowsSpec) =>
@@ -25,11 +35,12 @@ const mixed = (target: string, { smoothed, vocabulary }: RowsSpec) =>
 const rowsProgram = defineProgram('softCrossEntropy', (spec: RowsSpec, gpu) => {
   const row = new Row(gpu, spec.vocabulary, { streamed: true });
   const { type } = row;
+  const sources = sourcesOf(type, spec);
   const bits = type === 'f32' ? 'u32' : 'vec4u';
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
-    reads: { logits: type, targets: type },
+    reads: { logits: type, targets: targetType(type, spec) },
     writes: { losses: 'f32', lse: 'f32', ...(spec.hasMass && { masses: 'f32' as const }) },
     uniforms: { ...row.uniforms, scale: 'f32', nan: 'f32', ...(spec.smoothed && { labelSmoothing: 'f32' as const }) },
     declarations: `${row.reduction('rowMax', { op: 'max' })}
@@ -82,10 +93,11 @@ const limitsOf = (epsilon: number) => ({ least: -Math.log1p(-epsilon), most: -Ma
 const limitedRowsProgram = defineProgram('softCrossEntropyLimited', (spec: RowsSpec, gpu) => {
   const row = new Row(gpu, spec.vocabulary, { inputs: 2 });
   const { type } = row;
+  const sources = sourcesOf(type, spec);
   return {
     workgroupSize: row.workgroupSize,
     rowsPerWorkgroup: row.rowsPerWorkgroup,
-    reads: { logits: type, targets: type },
+    reads: { logits: type, targets: targetType(type, spec) },
     writes: { losses: 'f32', lse: 'f32', ...(spec.hasMass && { masses: 'f32' as const }) },
     uniforms: { ...row.uniforms, scale: 'f32', nan: 'f32', least: 'f32', most: 'f32', labelSmoothing: 'f32' },
     declarations: `${softmaxDeclarations(row)}
@@ -114,51 +126,66 @@ ${row.reduction('sumOfCosts', { type: 'vec2f' })}`,
   };
 });
 
-/** dlogits = dloss · (p · Σ y − y) with p = exp(x − lse), and dtargets = dloss · (lse − x) · (1 − smoothing) where it is wanted. */
-const slopesProgram = defineProgram(
-  'softCrossEntropyGrad',
-  (spec: RowsSpec & { limited: boolean; dyByRow: boolean; dtargets: boolean }, gpu) => {
-    const row = new Row(gpu, spec.vocabulary, { streamed: true });
-    const { type } = row;
-    return {
-      workgroupSize: row.workgroupSize,
-      rowsPerWorkgroup: row.rowsPerWorkgroup,
-      reads: { logits: type, targets: type, dy: 'f32', lse: 'f32', ...(spec.hasMass && { masses: 'f32' as const }) },
-      writes: { dlogits: type, ...(spec.dtargets && { dtargets: type }) },
-      uniforms: {
-        ...row.uniforms,
-        scale: 'f32',
-        labelSmoothing: 'f32',
-        ...(spec.limited && ({ least: 'f32', most: 'f32' } as const)),
-      },
-      body: `
+interface SlopesSpec extends RowsSpec {
+  limited: boolean;
+  dyByRow: boolean;
+  dtargets: boolean;
+  inPlace: boolean;
+}
+
+/**
+ * dlogits = dloss · (p · Σ y − y) with p = exp(x − lse), and dtargets = dloss · (lse − x) · (1 − smoothing) where it is wanted. With
+ * `inPlace` dlogits holds the logits.
+ */
+const slopesProgram = defineProgram('softCrossEntropyGrad', (spec: SlopesSpec, gpu) => {
+  const row = new Row(gpu, spec.vocabulary, { streamed: true });
+  const { type } = row;
+  return {
+    workgroupSize: row.workgroupSize,
+    rowsPerWorkgroup: row.rowsPerWorkgroup,
+    reads: {
+      ...(!spec.inPlace && { logits: type }),
+      ...{ targets: targetType(type, spec), dy: 'f32', lse: 'f32' },
+      ...(spec.hasMass && { masses: 'f32' as const }),
+    },
+    writes: { dlogits: type, ...(spec.dtargets && { dtargets: type }) },
+    uniforms: {
+      ...row.uniforms,
+      scale: 'f32',
+      labelSmoothing: 'f32',
+      ...(spec.limited && ({ least: 'f32', most: 'f32' } as const)),
+    },
+    body: `
   ${row.begin()}
   let dloss = dy[${spec.dyByRow ? 'row' : '0'}] * u.scale;
   let share = dloss${spec.hasMass ? ' * masses[row]' : ''};
   let kept = dloss * (1.0 - u.labelSmoothing);
   let logSumExp = lse[row];
   ${row.pass(
-    sources,
+    sourcesOf(type, spec, spec.inPlace ? 'dlogits' : 'logits'),
     ({ x, target_ }, at) => `
     let y = ${spec.limited ? withinLimits(`(${mixed(target_, spec)})`, `(logSumExp - ${x})`, type) : mixed(target_, spec)};
     dlogits[base + ${at}] = share * exp(${x} - logSumExp) - dloss * y;
     ${spec.dtargets ? `dtargets[base + ${at}] = kept * (logSumExp - ${x});` : ''}`,
   )}`,
-    };
-  },
-);
+  };
+});
 
 /** What a row's loss is multiplied by, for `rows` of them. */
 const scaleOf = (reduction: string, rows: number) => (reduction === 'mean' ? 1 / Math.max(rows, 1) : 1);
 
 export const softCrossEntropy = webgpuKernel(
   SoftCrossEntropy,
-  (gpu, { logits, targets }, { labelSmoothing, reduction, epsilon, targetsAreNormalized }) => {
+  (gpu, { logits, ...given }, { labelSmoothing, reduction, epsilon, targetsAreNormalized }) => {
     const [rows, vocabulary] = asRows(logits.shape);
     const shape = logits.shape.slice(0, -1);
+    const targets = gpu.asStored(given.targets);
     const [losses, lse] = [gpu.output(shape), gpu.output(shape)];
     const mass = targetsAreNormalized ? undefined : gpu.output(shape);
-    const spec = { vocabulary, smoothed: labelSmoothing > 0, hasMass: mass !== undefined };
+    const spec = {
+      ...{ vocabulary, smoothed: labelSmoothing > 0, hasMass: mass !== undefined },
+      integers: targets.dtype !== 'float32',
+    };
     const uniforms = { labelSmoothing, scale: scaleOf(reduction, rows), nan: Number.NaN, ...limitsOf(epsilon) };
     const program = epsilon > 0 ? limitedRowsProgram : rowsProgram;
     gpu.run(program, spec, { logits, targets, losses, lse, masses: mass }, uniforms, { rows });
@@ -171,13 +198,15 @@ export const softCrossEntropy = webgpuKernel(
 
 export const softCrossEntropyGrad = webgpuKernel(
   SoftCrossEntropyGrad,
-  (gpu, { dy, logits, targets, lse, mass }, { labelSmoothing, reduction, epsilon, dtargets: wantsTargets }) => {
-    const [rows, vocabulary] = asRows(logits.shape);
-    const dlogits = gpu.output(logits.shape);
+  (gpu, { dy, lse, mass, ...given }, { labelSmoothing, reduction, epsilon, dtargets: wantsTargets, inPlace }) => {
+    const [rows, vocabulary] = asRows(given.logits.shape);
+    const targets = gpu.asStored(given.targets);
+    const { source: logits, output: dlogits } = gpu.outputOver(given.logits, inPlace);
     const dtargets = wantsTargets ? gpu.output(targets.shape) : undefined;
     const spec = {
       ...{ vocabulary, smoothed: labelSmoothing > 0, hasMass: mass !== undefined },
       ...{ limited: epsilon > 0, dyByRow: reduction === 'none', dtargets: wantsTargets },
+      ...{ integers: targets.dtype !== 'float32', inPlace: logits === undefined },
     };
     const tensors = { logits, targets, dy, lse, masses: mass, dlogits, dtargets };
     const uniforms = { labelSmoothing, scale: scaleOf(reduction, rows), ...limitsOf(epsilon) };

@@ -131,6 +131,41 @@ export class Gpu implements DeviceTraits {
   }
 
   /**
+   * The output of a program that may write it over `source`, a float32 tensor of its size: each element is written by the thread that
+   * reads it, and is not read after.
+   *
+   * It has the data of `source` itself where `inPlace` says that no one reads it by this handle again, and the handle is the only one:
+   * no tensor, variable, reshape or other node of the tape holds the data, and a replay of a captured step computes it anew. `source` is
+   * undefined then: a buffer is bound to one name, among the program's `writes`. Otherwise the output is another tensor.
+   */
+  outputOver(source: TensorInfo, inPlace = false): { source: TensorInfo | undefined; output: TensorInfo } {
+    if (!inPlace || !this.isOwn(source)) return { source, output: this.output(source.shape) };
+    const { dataId, shape, dtype } = source;
+    const data = this.backend.dataOf(source);
+    this.backend.forgetValues(source);
+    // The handle of `source` and that of the output each give theirs back.
+    data.refCount++;
+    const output = { dataId, shape, dtype };
+    this.made.push(output);
+    return { source: undefined, output };
+  }
+
+  /** Whether a tensor is on the device, and the only handle of data that nothing else can read. */
+  private isOwn(info: TensorInfo): boolean {
+    const size = util.sizeFromShape(info.shape);
+    if (size === 0 || this.isCastInteger(info)) return false;
+    const data = this.backend.dataOf(info);
+    if (data.refCount > 1 || data.external) return false;
+    this.backend.storageOf(info, size * 4);
+    return this.backend.recording?.computes(data) ?? true;
+  }
+
+  /** A tensor with the dtype that its data has: `tf.cast` of integers to floats leaves them as they are. */
+  asStored(info: TensorInfo): TensorInfo {
+    return this.isCastInteger(info) ? { ...info, dtype: 'int32' } : info;
+  }
+
+  /**
    * Records one dispatch.
    *
    * @param family The program.

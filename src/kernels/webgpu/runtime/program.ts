@@ -2,7 +2,7 @@ import type { UniformType } from '../../../backend/uniforms.js';
 
 export type { UniformType };
 
-export type StorageType = 'f32' | 'vec4f' | 'i32' | 'atomic<i32>';
+export type StorageType = 'f32' | 'vec4f' | 'i32' | 'vec4i' | 'atomic<i32>';
 
 /** One WGSL kernel, as data. */
 export interface Program {
