@@ -2,7 +2,7 @@
 
 const NAME = 'tfjs-liger';
 
-interface Memory {
+export interface Memory {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown): Promise<void>;
 }
@@ -14,7 +14,7 @@ const recent = new Map<string, unknown>();
 export async function recall(key: string): Promise<unknown> {
   return (
     recent.get(key) ??
-    (await memory()
+    (await lastingMemory()
       ?.get(key)
       .catch(() => undefined))
   );
@@ -23,12 +23,13 @@ export async function recall(key: string): Promise<unknown> {
 /** Remembers a value that JSON can hold: beyond this program, if there is a place for it. */
 export async function remember(key: string, value: object): Promise<void> {
   recent.set(key, value);
-  await memory()
+  await lastingMemory()
     ?.set(key, value)
     .catch(() => {});
 }
 
-function memory(): Memory | undefined {
+/** Where facts outlast the program, if there is such a place. */
+export function lastingMemory(): Memory | undefined {
   return typeof indexedDB === 'undefined' ? fileMemory() : databaseMemory;
 }
 

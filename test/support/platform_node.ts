@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { setBackend } from '@tensorflow/tfjs-core';
 import type { Target } from './backend.js';
 
@@ -9,6 +10,8 @@ export const target = (process.env.LIGER_TEST_BACKEND ?? 'cpu') as Target;
 export const pass: string = target;
 
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+// What is remembered of devices stays out of the user's own cache.
+process.env.XDG_CACHE_HOME = path.resolve('.cache/test/home');
 
 // Here and not in loadBackend(): tfjs's WebGPU backend, which the specs may import, looks for WebGPU when it is imported.
 if (target === 'webgpu' || target === 'webgpu-shared') {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type DeviceFit, fitDevice, provideFit } from '../../src/backend/device_fit.js';
+import { fitDevice, provideFit } from '../../src/backend/device_fit.js';
 import { registerWebGPUBackend } from '../../src/backend/register_webgpu_backend.js';
-import { recall } from '../../src/backend/remember.js';
+import { lastingMemory, recall, remember } from '../../src/backend/remember.js';
 import { H200, isDeviceModel, type ProductSize, productTime } from '../../src/kernels/webgpu/matmul/device_model.js';
 import { modelOf } from '../../src/kernels/webgpu/matmul/device_timings.js';
 import { compareWithFixed, isWorthwhile, timeDevice } from '../../src/kernels/webgpu/matmul/fit_device.js';
@@ -10,7 +10,7 @@ import { FIXED_PLANS, type Plan, Plans, planBy, plansOf } from '../../src/kernel
 import { DeviceStopwatch, type Stopwatch } from '../../src/kernels/webgpu/matmul/stopwatch.js';
 import { TILES } from '../../src/kernels/webgpu/matmul/tile.js';
 import { random } from '../support/against_composed.js';
-import { backendName, tf, webgpuBackend, webgpuDevice } from '../support/backend.js';
+import { tf, webgpuDevice } from '../support/backend.js';
 import { expectClose, expectNoLeak, OUTPUT_TOLERANCE } from '../support/golden.js';
 import { triesEveryTile } from '../support/passes.js';
 import { gpu } from '../support/webgpu.js';
@@ -146,49 +146,79 @@ describe('a model of a device', () => {
   });
 });
 
-if (backendName === 'webgpu') {
-  describe('a fit', () => {
-    let calls = 0;
-    let fails = false;
-    const used: unknown[] = [];
-    const name = `test ${Date.now()} ${Math.random()}`;
-    const fit: DeviceFit<number> = {
-      name,
-      accepts: (value): value is number => typeof value === 'number',
-      use: (_, found) => used.push(found),
-      async measure() {
-        calls++;
-        if (fails) throw new Error('no time');
-        return 7;
-      },
-    };
-    provideFit(fit);
-    const key = () => `${name}: `;
-
-    it('is found once for a device, remembered, and does not fail', async () => {
-      const backend = webgpuBackend();
-      used.length = 0;
-      const info = { vendor: 'none', architecture: 'test' } as GPUAdapterInfo;
-      fails = true;
-      const other = { device: { features: new Set(['timestamp-query']), limits: {} } as unknown as GPUDevice };
-      await (await fitDevice(other, info))();
-      expect(calls).to.equal(1);
-      expect(used).to.deep.equal([]);
-      fails = false;
-      await (await fitDevice(other, info))();
-      expect(calls).to.equal(2);
-      expect(used).to.deep.equal([7]);
-      await (await fitDevice(other, info))();
-      expect(calls).to.equal(2);
-      expect(used).to.deep.equal([7, 7]);
-      expect(await recall(`${key()}none|test|||||`)).to.deep.equal({ found: 7 });
-      // Another device is another one.
-      await (await fitDevice({ device: backend.device }, { vendor: 'other' } as GPUAdapterInfo))();
-      const hasTime = backend.device.features.has('timestamp-query');
-      expect(calls).to.equal(hasTime ? 3 : 2);
-    });
+describe('a fit', () => {
+  let calls = 0;
+  let fails = false;
+  const used: unknown[] = [];
+  const name = `a test at ${Date.now()}`;
+  provideFit({
+    name,
+    accepts: (value): value is number => typeof value === 'number',
+    use: (_, found?: number) => used.push(found),
+    async measure() {
+      calls++;
+      if (fails) throw new Error('no time');
+      return 7;
+    },
   });
-}
+
+  const device = { features: new Set(['timestamp-query']), limits: {} } as unknown as GPUDevice;
+  const infoOf = (architecture: string) => ({ vendor: 'none', architecture }) as GPUAdapterInfo;
+  const fit = async (architecture: string) => (await fitDevice({ device }, infoOf(architecture)))();
+  const keyOf = (architecture: string) => `${name}: none|${architecture}|||||`;
+
+  beforeEach(() => {
+    calls = 0;
+    used.length = 0;
+  });
+
+  it('is found once for a kind of device, and remembered', async () => {
+    await fit('a');
+    await fit('a');
+    expect(calls).to.equal(1);
+    expect(used).to.deep.equal([7, 7]);
+    await fit('b');
+    expect(calls).to.equal(2);
+    expect(await recall(keyOf('a'))).to.deep.equal({ found: 7 });
+    expect(await recall(keyOf('c'))).to.equal(undefined);
+  });
+
+  it('is as if there were none where it fails, or is none', async () => {
+    fails = true;
+    await fit('d');
+    expect(used).to.deep.equal([]);
+    fails = false;
+    await fit('d');
+    expect(calls).to.equal(2);
+    expect(used).to.deep.equal([7]);
+    await remember(keyOf('e'), { found: 'seven' });
+    await fit('e');
+    expect(calls).to.equal(3);
+    await remember(keyOf('f'), { found: null });
+    await fit('f');
+    expect(calls).to.equal(3);
+    expect(used.at(-1)).to.equal(undefined);
+  });
+
+  it('is not looked for without time stamps', async () => {
+    const timeless = { features: new Set(), limits: {} } as unknown as GPUDevice;
+    await (await fitDevice({ device: timeless }, infoOf('g')))();
+    expect(calls).to.equal(0);
+  });
+});
+
+describe('what is remembered', () => {
+  it('outlasts the program, in the place for it', async function () {
+    const memory = lastingMemory();
+    if (!memory) return this.skip(); // an old Node.js
+    const key = `a test at ${Date.now()}`;
+    expect(await memory.get(key)).to.equal(undefined);
+    await memory.set(key, { found: [1, 2] });
+    await memory.set(`${key}, too`, { found: null });
+    expect(await lastingMemory()!.get(key)).to.deep.equal({ found: [1, 2] });
+    expect(await lastingMemory()!.get(`${key}, too`)).to.deep.equal({ found: null });
+  });
+});
 
 if (triesEveryTile) {
   describe('products on a fitted device', () => {

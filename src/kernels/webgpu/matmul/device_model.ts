@@ -20,9 +20,8 @@ export interface TileCost {
   readonly begin: number;
 }
 
-/** Times are as a staircase, of which the second half repeats from here on. */
+/** Times are as a staircase, of which so many steps are measured. */
 export const STEPS = 16;
-const PERIOD = STEPS / 2;
 export const MANY_TERMS = 768;
 
 /** Measured on an H200, which has 132 multiprocessors. */
@@ -53,13 +52,16 @@ export const H200: DeviceModel = {
   ],
 };
 
-/** The time of as many steps: beyond what was measured, of which a slow device has little, each takes as long as those on average. */
+/**
+ * The time of as many steps. Beyond those that were measured, of which a slow device has few, the last of them repeat, and take as
+ * long as all did on average.
+ */
 function timeOfSteps(times: readonly number[], steps: number): number {
   const known = times.length;
   if (steps <= known) return times[steps - 1]!;
-  if (known < STEPS) return (times[known - 1]! * steps) / known;
-  const periods = Math.ceil((steps - STEPS) / PERIOD);
-  return times[steps - periods * PERIOD - 1]! + (periods * PERIOD * times[STEPS - 1]!) / STEPS;
+  const period = Math.min(known, Math.max(2, 2 ** Math.floor(Math.log2(known / 2))));
+  const repeated = Math.ceil((steps - known) / period) * period;
+  return times[steps - repeated - 1]! + (repeated * times[known - 1]!) / known;
 }
 
 /** For as many tiles, of sums of `k` terms, without the dispatch. */
