@@ -126,6 +126,16 @@ export const computedWith: ReadonlySet<string> = new Set(
   ),
 );
 
+/**
+ * Ops with a gradient of their own, by the scopes that they run in, and the place of their output in what they save. With an activation
+ * they would read it; but where a gradient is asked for, tfjs computes the activation by another op.
+ */
+export const unreadOutputs: ReadonlyMap<string, number> = new Map([
+  ['fusedMatMul__op', 2],
+  ['fusedConv2d__op', 2],
+  ['fusedDepthwiseConv2d__op', 2],
+]);
+
 /** Who reads each tensor that a gradient has tfjs save, in their order; undefined where nobody said so. */
 export function readersOf(config: tf.GradConfig): readonly ReadBy[] | 'all' | 'no input' | undefined {
   const { kernelName, inputsToSave = [], outputsToSave = [], saveAllInputs } = config;

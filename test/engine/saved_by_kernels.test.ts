@@ -13,6 +13,7 @@ import { runsOf } from '../support/passes.js';
 import { callsOfReaders, callsOfReadingAll, type KernelCall, type Sizes } from './kernel_calls.js';
 
 interface SavingEngine {
+  customGrad(f: unknown): unknown;
   getTensorsForGradient(kernelName: string, inputs: tf.NamedTensorMap, outputs: tf.Tensor[]): tf.Tensor[];
 }
 const saving = () => tf.engine() as unknown as SavingEngine;
@@ -20,12 +21,13 @@ const saving = () => tf.engine() as unknown as SavingEngine;
 /** Runs `f` with an engine that saves what tfjs's own does, while gradients are replaced all the same. */
 function savingAll<R>(f: () => R): R {
   const engine = saving();
-  const { getTensorsForGradient } = engine;
-  engine.getTensorsForGradient = Object.getPrototypeOf(engine).getTensorsForGradient;
+  const { getTensorsForGradient, customGrad } = engine;
+  Reflect.deleteProperty(engine, 'getTensorsForGradient');
+  Reflect.deleteProperty(engine, 'customGrad');
   try {
     return f();
   } finally {
-    engine.getTensorsForGradient = getTensorsForGradient;
+    Object.assign(engine, { getTensorsForGradient, customGrad });
   }
 }
 
@@ -337,6 +339,17 @@ describe('what kernels save', () => {
     const gelu = (x: tf.Tensor) =>
       tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(tf.mul(0.8, tf.add(x, tf.mul(0.04, tf.mul(x, tf.mul(x, x))))))));
 
+    it('of a fused product is what its gradient reads', () => {
+      const [weight, bias] = [random([64, 64], 3), random([64], 4)];
+      const dense = (x: tf.Tensor) => tf.fused.matMul({ a: tf.tanh(x) as tf.Tensor2D, b: weight as tf.Tensor2D, bias });
+      expectNoLeak(() => {
+        // tanh for itself and as a factor, and the weight
+        expect(heldBy(dense).arrays - always).to.equal(3);
+        expect(savingAll(() => heldBy(dense).arrays) - always).to.be.greaterThan(4);
+      });
+      tf.dispose([weight, bias]);
+    });
+
     it('of gelu is what its gradient reads', () => {
       expectNoLeak(() => {
         const saved = heldBy(gelu).arrays - always;
@@ -470,6 +483,46 @@ describe('what kernels save', () => {
       expect(actual).to.match(/were not saved for the backward pass.*compute within its function/s);
     });
   });
+
+  for (const activation of ['linear', 'relu'] as const) {
+    const bias = () => random([2], 3);
+    const fused: Record<string, () => { xs: tf.Tensor[]; f: () => tf.Tensor }> = {
+      matMul: () => {
+        const xs = [random([4, 3], 1), random([3, 2], 2), bias()] as [tf.Tensor2D, tf.Tensor2D, tf.Tensor];
+        return { xs, f: () => tf.fused.matMul({ a: xs[0], b: xs[1], bias: xs[2], activation }) };
+      },
+      conv2d: () => {
+        const xs = [random([1, 4, 4, 3], 1), random([2, 2, 3, 2], 2), bias()] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor];
+        return {
+          xs,
+          f: () => tf.fused.conv2d({ x: xs[0], filter: xs[1], bias: xs[2], strides: 1, pad: 'same', activation }),
+        };
+      },
+      depthwiseConv2d: () => {
+        const xs = [random([1, 4, 4, 1], 1), random([2, 2, 1, 2], 2), bias()] as [tf.Tensor4D, tf.Tensor4D, tf.Tensor];
+        return {
+          xs,
+          f: () =>
+            tf.fused.depthwiseConv2d({ x: xs[0], filter: xs[1], bias: xs[2], strides: 1, pad: 'same', activation }),
+        };
+      },
+    };
+    for (const [name, make] of Object.entries(fused)) {
+      it(`gives a fused ${name} with '${activation}' the same gradients`, async () => {
+        await expectNoLeak(async () => {
+          const { xs, f } = make();
+          const loss = () => tf.sum(tf.square(f()));
+          for (const some of subsets(xs)) await expectAsWhenAllIsSaved(() => gradientsIn(loss, some));
+          await expectAsWhenAllIsSaved(() => {
+            const squares = () => tf.sum(tf.square(gradientsIn(loss, [xs[0]!])[0]!));
+            return gradientsIn(squares, xs);
+          });
+          if (backendName === 'cpu') expect(await outcomeOf(() => gradientsIn(loss, xs))).to.be.an('array');
+          tf.dispose(xs);
+        });
+      });
+    }
+  }
 
   it('gives checkpoint and customGrad the same gradients', async () => {
     const [x, w] = [random([4, 3], 1), random([3, 3], 2)];
