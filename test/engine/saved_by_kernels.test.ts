@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { type ReadBy, readByGradients, readersOf, readingAll } from '../../src/engine/read_by_gradients.js';
 import { isShapeOnly, ShapeOnly } from '../../src/engine/shape_only.js';
+import { stockGradients } from '../../src/engine/stock_gradients.js';
 import { type ReplacingBackend, replaceEverywhere } from '../../src/engine/stock_kernels.js';
 import * as missing from '../../src/gradients/missing/all.js';
 import { checkpoint, patch } from '../../src/index.js';
@@ -131,7 +132,7 @@ const sizes: fc.Arbitrary<Sizes> = fc.record({
   k: fc.integer({ min: 1, max: 3 }),
   variant: fc.nat(11),
 });
-const numRuns = runsOf(backendName === 'webgpu' ? 3 : 12);
+const numRuns = runsOf({ webgpu: 3, cpu: 40 }[backendName as string] ?? 12);
 
 const disposeCall = ({ inputs, fixed }: KernelCall) => tf.dispose([inputs, fixed ?? {}] as tf.TensorContainer);
 
@@ -161,6 +162,12 @@ describe('what kernels save', () => {
       });
       expect([...new Set(savers)].sort()).to.deep.equal([...readByGradients.keys(), ...readingAll].sort());
       for (const name of savers) expect(readersOf(tf.getGradient(name)), name).not.to.equal(undefined);
+    });
+
+    it('knows those for tfjs-core alone', () => {
+      for (const config of stockGradients)
+        if (config.inputsToSave || config.outputsToSave)
+          expect(readersOf(config), config.kernelName).to.deep.equal(readersOf(tf.getGradient(config.kernelName)));
     });
 
     it('knows nothing of a gradient that saves other tensors', () => {
@@ -206,25 +213,27 @@ describe('what kernels save', () => {
                 Reflect.deleteProperty(engine, 'runKernelFunc');
               }
               const { inputs, outputs, attrs } = node!;
-              const config = tf.getGradient(kernelName);
-              const saved = config.saveAllInputs
-                ? Object.values(inputs)
-                : (config.inputsToSave ?? []).map((name) => inputs[name]!);
-              const all = [...saved, ...outputs.filter((_, i) => config.outputsToSave?.[i])];
-              for (const name of Object.keys(inputs).filter((key) => inputs[key]!.dtype === 'float32')) {
-                for (const isOn of [true, false]) {
-                  replaceGradients(isOn);
-                  const standIns = all.map((tensor) => new ShapeOnly(tensor));
-                  const notice = (standIn: ShapeOnly) => {
-                    const place = standIns.indexOf(standIn);
-                    read.set(place, (read.get(place) ?? new Set()).add(name));
-                  };
-                  try {
-                    noticingReads(notice, () => {
-                      config.gradFunc(random(outputs[0]!.shape, 9), standIns, attrs)[name]?.();
-                    });
-                  } finally {
-                    replaceGradients(true);
+              const own = stockGradients.filter((config) => config.kernelName === kernelName);
+              for (const config of [tf.getGradient(kernelName), ...own]) {
+                const saved = config.saveAllInputs
+                  ? Object.values(inputs)
+                  : (config.inputsToSave ?? []).map((name) => inputs[name]!);
+                const all = [...saved, ...outputs.filter((_, i) => config.outputsToSave?.[i])];
+                for (const name of Object.keys(inputs).filter((key) => inputs[key]!.dtype === 'float32')) {
+                  for (const isOn of [true, false]) {
+                    replaceGradients(isOn);
+                    const standIns = all.map((tensor) => new ShapeOnly(tensor));
+                    const notice = (standIn: ShapeOnly) => {
+                      const place = standIns.indexOf(standIn);
+                      read.set(place, (read.get(place) ?? new Set()).add(name));
+                    };
+                    try {
+                      noticingReads(notice, () => {
+                        config.gradFunc(random(outputs[0]!.shape, 9), standIns, attrs)[name]?.();
+                      });
+                    } finally {
+                      replaceGradients(true);
+                    }
                   }
                 }
               }
