@@ -565,13 +565,15 @@ describe('what kernels save', () => {
       const x = random([2, 3]);
       const standIn = new ShapeOnly(x);
       x.dispose();
-      expectError(() => tf.square(standIn), message);
-      expectError(() => tf.add(standIn, 1), message);
+      expectError(() => standIn.dataId, message);
+      // Some of tfjs's kernels have made their output by then, and leave it.
+      expect(() => tf.square(standIn)).to.throw(message);
+      expect(() => tf.add(standIn, 1)).to.throw(message);
       const [first, second] = [random([2, 3]), random([2, 3], 2)];
       const variable = tf.variable(first);
       const ofVariable = new ShapeOnly(variable);
       variable.assign(second);
-      expectError(() => tf.square(ofVariable), message);
+      expectError(() => ofVariable.dataId, message);
       tf.dispose([first, second, variable]);
     });
   });
