@@ -79,7 +79,7 @@ function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Recor
     return visible.map((name) => made[name]!);
   };
   // The engine names such a kernel after the scope that it runs in, and finds its gradient by that name.
-  const { activeScope } = internals.state;
+  const activeScope = internals.state.activeScope!;
   const { name } = activeScope;
   activeScope.name = contract.name;
   try {

@@ -10,10 +10,14 @@ import {
   type KernelFunc,
   registerGradient,
   registerKernel,
+  type Tensor,
   type TensorInfo,
   unregisterGradient,
   unregisterKernel,
 } from '@tensorflow/tfjs-core';
+import { computedWith } from './read_by_gradients.js';
+import { saveWhatIsRead } from './saved_by_kernels.js';
+import { withZeros } from './shape_only.js';
 
 /** A kernel under the name of one of tfjs's. It gives nothing for a call that is left to tfjs's. */
 export interface KernelReplacement {
@@ -75,17 +79,26 @@ function replaceKernel(kernelName: string, backendName: string, run: KernelRepla
   registerKernel(Object.assign({ ...stock, kernelName, backendName, kernelFunc }, { [IS_REPLACED]: true }));
 }
 
+const replacesGradients = () => everywhere.gradients || isReplacing(engine().backend);
+
 /** Puts the replacements where tfjs's own kernels and gradients are. What was replaced already stays as it is. */
 export function replaceStockKernels(): void {
   for (const { kernelName, backends = ['webgpu'], run } of kernels) {
     for (const backendName of backends) replaceKernel(kernelName, backendName, run);
   }
-  for (const { kernelName, gradFunc } of gradients) {
-    const stock: GradConfig | undefined = getGradient(kernelName);
-    if (!stock || IS_REPLACED in stock) continue;
-    const either: GradFunc = (...call) =>
-      ((everywhere.gradients || isReplacing(engine().backend)) && gradFunc(...call)) || stock.gradFunc(...call);
-    unregisterGradient(kernelName);
-    registerGradient(Object.assign({ ...stock, gradFunc: either }, { [IS_REPLACED]: true }));
-  }
+  for (const { kernelName, gradFunc } of gradients) replaceGradient(kernelName, gradFunc);
+  for (const kernelName of computedWith) replaceGradient(kernelName);
+  saveWhatIsRead(replacesGradients);
+}
+
+/** Puts a gradient in the place of tfjs's own, which serves the calls that it gives nothing for. */
+function replaceGradient(kernelName: string, gradFunc?: GradientReplacement['gradFunc']): void {
+  const stock: GradConfig | undefined = getGradient(kernelName);
+  if (!stock || IS_REPLACED in stock) return;
+  // What was saved may have a shape alone, even where nothing is replaced any more.
+  const given = computedWith.has(kernelName) ? (saved: Tensor[]) => saved.map(withZeros) : (saved: Tensor[]) => saved;
+  const either: GradFunc = (dy, saved, attrs) =>
+    (replacesGradients() && gradFunc?.(dy, saved, attrs)) || stock.gradFunc(dy, given(saved), attrs);
+  unregisterGradient(kernelName);
+  registerGradient(Object.assign({ ...stock, gradFunc: either }, { [IS_REPLACED]: true }));
 }

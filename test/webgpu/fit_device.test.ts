@@ -164,7 +164,7 @@ describe('a fit', () => {
 
   const device = { features: new Set(['timestamp-query']), limits: {} } as unknown as GPUDevice;
   const infoOf = (architecture: string) => ({ vendor: 'none', architecture }) as GPUAdapterInfo;
-  const fit = async (architecture: string) => (await fitDevice({ device }, infoOf(architecture)))();
+  const fitKind = async (architecture: string) => (await fitDevice({ device }, infoOf(architecture)))();
   const keyOf = (architecture: string) => `${name}: none|${architecture}|||||`;
 
   beforeEach(() => {
@@ -173,11 +173,11 @@ describe('a fit', () => {
   });
 
   it('is found once for a kind of device, and remembered', async () => {
-    await fit('a');
-    await fit('a');
+    await fitKind('a');
+    await fitKind('a');
     expect(calls).to.equal(1);
     expect(used).to.deep.equal([7, 7]);
-    await fit('b');
+    await fitKind('b');
     expect(calls).to.equal(2);
     expect(await recall(keyOf('a'))).to.deep.equal({ found: 7 });
     expect(await recall(keyOf('c'))).to.equal(undefined);
@@ -185,17 +185,17 @@ describe('a fit', () => {
 
   it('is as if there were none where it fails, or is none', async () => {
     fails = true;
-    await fit('d');
+    await fitKind('d');
     expect(used).to.deep.equal([]);
     fails = false;
-    await fit('d');
+    await fitKind('d');
     expect(calls).to.equal(2);
     expect(used).to.deep.equal([7]);
     await remember(keyOf('e'), { found: 'seven' });
-    await fit('e');
+    await fitKind('e');
     expect(calls).to.equal(3);
     await remember(keyOf('f'), { found: null });
-    await fit('f');
+    await fitKind('f');
     expect(calls).to.equal(3);
     expect(used.at(-1)).to.equal(undefined);
   });

@@ -1,4 +1,4 @@
-import { reshape, sum, type Tensor, Tile, type TileAttrs, util, zerosLike } from '@tensorflow/tfjs-core';
+import { fill, reshape, sum, type Tensor, Tile, type TileAttrs, util } from '@tensorflow/tfjs-core';
 import type { GradientReplacement } from '../../engine/stock_kernels.js';
 
 /** The most dimensions that tfjs's kernels take on a GPU. */
@@ -45,7 +45,8 @@ export const tile: GradientReplacement = {
     const { reps } = attrs as unknown as TileAttrs;
     const slope = dy as Tensor;
     return {
-      x: () => (slope.size === 0 ? zerosLike(x) : reshape(sumOfCopies(slope, dimensionsOf(x.shape, reps)), x.shape)),
+      x: () =>
+        slope.size === 0 ? fill(x.shape, 0) : reshape(sumOfCopies(slope, dimensionsOf(x.shape, reps)), x.shape),
     };
   },
 };
