@@ -42,6 +42,7 @@ export * from './silu.js';
 export * from './soft_cross_entropy.js';
 export * from './softmax.js';
 export * from './sparsemax.js';
+export * from './stages.js';
 export * from './stock_kernels.js';
 export * from './stock_ops.js';
 export * from './swiglu.js';

@@ -2,66 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { type Gpt2Config, gpt2Config } from '../../examples/gpt2/config.js';
 import { createGpt2 } from '../../examples/gpt2/model.js';
 import { createStockGpt2 } from '../../examples/gpt2/stock.js';
-import type { LanguageModel } from '../../examples/support/language_model.js';
-import * as liger from '../../src/index.js';
-import type { BenchCase, Subject } from '../harness/bench_case.js';
-import { indices } from '../harness/inputs.js';
+import type { BenchCase } from '../harness/bench_case.js';
 import { clipByGlobalNorm } from '../harness/stock_clipping.js';
-
-const LEARNING_RATE = 3e-4;
-
-type Optimizer = Pick<tf.Optimizer, 'applyGradients' | 'dispose'>;
-
-/** Whole training steps on one batch. */
-function training(
-  model: LanguageModel,
-  { vocab_size }: Gpt2Config,
-  [batch, length]: number[],
-  optimizer: Optimizer,
-  prepare: (gradients: tf.NamedTensorMap) => tf.NamedTensorMap,
-): Subject {
-  const inputIds = indices([batch!, length!], vocab_size, 1) as tf.Tensor2D;
-  const labels = indices([batch!, length!], vocab_size, 2) as tf.Tensor2D;
-  const variables = Object.values(model.variables);
-  return {
-    call: () => {
-      const { value, grads } = tf.variableGrads(() => model.loss(inputIds, labels), variables);
-      optimizer.applyGradients(prepare(grads));
-      return [value];
-    },
-    dispose: () => {
-      optimizer.dispose();
-      model.dispose();
-      tf.dispose([inputIds, labels]);
-    },
-  };
-}
-
-const adamW = () => liger.train.adamW({ learningRate: LEARNING_RATE, weightDecay: 0.1, clipNorm: 1 });
-
-const trainingOfOurs = (model: LanguageModel, config: Gpt2Config, size: number[]): Subject =>
-  training(model, config, size, adamW(), (gradients) => gradients);
-
-/** The same step, recorded once and replayed. */
-function capturedTraining(model: LanguageModel, { vocab_size }: Gpt2Config, [batch, length]: number[]): Subject {
-  const optimizer = adamW();
-  const variables = Object.values(model.variables);
-  const step = liger.capture((inputIds: tf.Tensor2D, labels: tf.Tensor2D) => {
-    const { value, grads } = tf.variableGrads(() => model.loss(inputIds, labels), variables);
-    optimizer.applyGradients(grads);
-    return value;
-  });
-  const batches = [1, 2].map((seed) => indices([batch!, length!], vocab_size, seed) as tf.Tensor2D);
-  return {
-    call: () => [step(batches[0]!, batches[1]!).clone()],
-    dispose: () => {
-      step.dispose();
-      optimizer.dispose();
-      model.dispose();
-      tf.dispose(batches);
-    },
-  };
-}
+import { capturedTraining, LEARNING_RATE, training, trainingOfOurs } from './shared/training_steps.js';
 
 export function gpt2(quick: boolean): BenchCase[] {
   const config: Gpt2Config = quick

@@ -1,8 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { createMinGpt, type MinGptConfig, minGptSizes, trainMinGpt } from '../../examples/adopters/min_gpt.js';
 import { type Gpt2Config, gpt2Config } from '../../examples/gpt2/config.js';
 import { createStockGpt2 } from '../../examples/gpt2/stock.js';
-import { patch } from '../../src/index.js';
 import type { BenchCase, Subject } from '../harness/bench_case.js';
 import { indices, noise } from '../harness/inputs.js';
 
@@ -55,35 +53,6 @@ function convolutional(batch: number): Subject {
   );
 }
 
-/** A GPT of tf.layers. */
-function minGpt(config: MinGptConfig, batch: number): Subject {
-  const model = createMinGpt(config, 1);
-  const optimizer = tf.train.adam(1e-3);
-  const shape: [number, number] = [batch, config.blockSize];
-  const [tokens, labels] = [1, 2].map((seed) => indices(shape, config.vocabSize, seed) as tf.Tensor2D);
-  return {
-    call: () => [trainMinGpt(model, optimizer, tokens!, labels!)],
-    dispose() {
-      model.dispose();
-      optimizer.dispose();
-      tf.dispose([tokens, labels]);
-    },
-  };
-}
-
-/** The same code after `patch()`. */
-function patched(make: () => Subject): Subject {
-  const unpatch = patch();
-  const subject = make();
-  return {
-    ...subject,
-    dispose() {
-      subject.dispose();
-      unpatch();
-    },
-  };
-}
-
 /** Code that does not know of this library. Its times differ by --backend: webgpu-stock is tfjs's own. */
 export function unmodified(quick: boolean): BenchCase[] {
   const config: Gpt2Config = quick
@@ -91,13 +60,6 @@ export function unmodified(quick: boolean): BenchCase[] {
     : { ...gpt2Config, vocab_size: 50304 };
   const [batch, length] = quick ? [1, 16] : [4, 256];
   const images = quick ? 8 : 512;
-  const minGpts: Record<string, MinGptConfig> = quick
-    ? { tiny: { nLayer: 1, nHead: 2, nEmbd: 16, blockSize: 16, vocabSize: 128 } }
-    : {
-        'gpt-nano': { ...minGptSizes['gpt-nano'], blockSize: 128, vocabSize: 50257 },
-        'gpt-mini': { ...minGptSizes['gpt-mini'], blockSize: 128, vocabSize: 50257 },
-      };
-  const sequences = quick ? 2 : 8;
   const step = { op: 'unmodified', timed: 'step', totalMemory: true } as const;
   return [
     {
@@ -106,11 +68,5 @@ export function unmodified(quick: boolean): BenchCase[] {
       ours: () => gpt2(config, batch, length),
     },
     { ...step, shape: `convolutions, ${images} images`, ours: () => convolutional(images) },
-    ...Object.entries(minGpts).map(([name, config]) => ({
-      ...step,
-      shape: `minGPT ${name} after patch(), batch ${sequences}×${config.blockSize}`,
-      ours: () => patched(() => minGpt(config, sequences)),
-      stock: () => minGpt(config, sequences),
-    })),
   ];
 }

@@ -24,7 +24,7 @@ type Seeds = () => number;
 const normal = (seeds: Seeds) => tf.initializers.randomNormal({ mean: 0, stddev: 0.02, seed: seeds() });
 
 /** The positions of tokens. */
-class Positions extends tf.layers.Layer {
+export class Positions extends tf.layers.Layer {
   static readonly className = 'Positions';
 
   override computeOutputShape(shape: tf.Shape): tf.Shape {

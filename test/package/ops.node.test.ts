@@ -77,6 +77,7 @@ describe('every op', () => {
       'packing.ts',
       'stock_kernels.ts',
       'stock_ops.ts',
+      'stages.ts',
       'unmodified.ts',
       'all.ts',
     ]);
