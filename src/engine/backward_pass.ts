@@ -1,4 +1,4 @@
-import { add, engine, ones, Tensor, type TensorContainer, util } from '@tensorflow/tfjs-core';
+import { add, engine, fill, ones, Tensor, type TensorContainer, util } from '@tensorflow/tfjs-core';
 import type { SavedTensors } from './saved_tensors.js';
 
 /** A node of the tape, with what tfjs does not declare of it. */
@@ -51,7 +51,8 @@ export function gradientsOf(
   const isOutermost = state.gradientDepth === 0;
   return target.tidy('backward', () => {
     const gradients = new Gradients(state.activeScope.id, dy);
-    gradients.add(y, dy ?? ones(y.shape));
+    // Ones would be made in JavaScript.
+    gradients.add(y, dy ?? (y.size > 1 ? fill(y.shape, 1) : ones(y.shape)));
     if (isOutermost) {
       const onPath = new Set(path.map(({ node }) => node));
       for (const node of tape) if (!onPath.has(node)) disposeSaved(node);

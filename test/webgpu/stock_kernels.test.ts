@@ -346,6 +346,69 @@ if (target === 'webgpu') {
       });
     });
 
+    describe('tile', () => {
+      const ONE = ['stockTileOne'];
+      const STOCK = ['TileProgram'];
+      before(() => tf.env().set('WEBGPU_CPU_FORWARD', true));
+      after(() => tf.env().set('WEBGPU_CPU_FORWARD', false));
+
+      for (const [shape, reps, programs] of [
+        [[1], [1000], ONE],
+        [[1, 1], [31, 33], ONE],
+        [[1, 1, 1, 1, 1, 1], [2, 3, 5, 7, 11, 13], ONE],
+        [[3, 1], [1, 400], STOCK],
+        [[2, 1, 3], [1, 257, 1], STOCK],
+        [[1], [999], []],
+        [[7, 3], [2, 2], []],
+      ] as Array<[Shape, number[], string[]]>) {
+        it(`of [${shape}] ${reps} times`, async () => {
+          await expectNoLeak(async () => {
+            const x = random(shape);
+            const call = () => tf.tile(x, reps);
+            // A small result is made in JavaScript of what is there.
+            await expectAsStock('tile', call, 0);
+            const fresh = tf.tensor(await x.data(), shape);
+            expect(programsOf(() => tf.tile(fresh, reps))).to.deep.equal(programs);
+            tf.dispose([x, fresh]);
+          });
+        });
+      }
+
+      it('of integers and booleans is made on the device, too', async () => {
+        await expectNoLeak(async () => {
+          const [ints, bools] = [tf.tensor1d([3], 'int32'), tf.tensor2d([[1], [0]], [2, 1], 'bool')];
+          const calls = [() => tf.tile(ints, [1200]), () => tf.tile(bools, [1, 700])];
+          for (const call of calls) {
+            expect(programsOf(call)).to.deep.equal(STOCK);
+            await expectAsStock('tile', call, 0);
+          }
+          tf.dispose([ints, bools]);
+        });
+      });
+
+      it('spreads the gradient of a sum of all without an upload of it, and so do the ones of a gradient', () => {
+        const x = tf.fill([50, 60], 2);
+        const device = webgpuDevice();
+        const { writeBuffer } = device.queue;
+        let most = 0;
+        device.queue.writeBuffer = (...args) => {
+          most = Math.max(most, args[4] ?? 0);
+          return writeBuffer.apply(device.queue, args);
+        };
+        try {
+          for (const f of [tf.sum, tf.mean, tf.square, tf.sigmoid]) {
+            tf.tidy(() => {
+              tf.neg(tf.grad(f as (x: tf.Tensor) => tf.Tensor)(x));
+            });
+          }
+        } finally {
+          Reflect.deleteProperty(device.queue, 'writeBuffer');
+        }
+        expect(most).to.be.below(1000);
+        x.dispose();
+      });
+    });
+
     describe('transpose', () => {
       const TILES = ['stockTransposeTiles'];
       const ROWS = ['stockTransposeRows'];

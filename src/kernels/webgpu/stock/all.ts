@@ -2,4 +2,5 @@
 export * from './batch_mat_mul.js';
 export * from './reductions.js';
 export * from './softmax.js';
+export * from './tile.js';
 export * from './transpose.js';
