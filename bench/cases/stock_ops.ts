@@ -61,7 +61,7 @@ const ofTwo: Readonly<Record<string, (x: tf.Tensor2D, y: tf.Tensor2D) => tf.Tens
   mul: tf.mul,
   squaredDifference: tf.squaredDifference,
   sub: tf.sub,
-  where: (x, y) => tf.where(tf.greater(y, 0), x, y),
+  where: (x, y) => tf.where(tf.fill(x.shape, 1, 'bool'), x, y),
   'add of a row': (x, y) => tf.add(x, tf.slice(y, [0, 0], [1, -1])),
   'mul by a column': (x, y) => tf.mul(x, tf.slice(y, [0, 0], [-1, 1])),
   concat: (x, y) => tf.concat([x, y], 1),

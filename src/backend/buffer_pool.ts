@@ -174,7 +174,7 @@ export class BufferPool {
   }
 
   /** Gives the free buffers of an arena back to all: its steps are recorded anew. */
-  private empty(arena: Arena): void {
+  empty(arena: Arena): void {
     arena.giveUp();
     for (const pooled of arena.takeAll()) {
       pooled.home = this.main;

@@ -31,6 +31,8 @@ export class Recorder {
   }
 
   begin(): Recording {
+    // After an optimizer's first step, what made its state would leave odd buffers to choose from, many of them too large.
+    if (this.live.size === 0) this.backend.pool.empty(this.arena);
     return new Recording(this.backend, this.arena, this.live);
   }
 

@@ -1,6 +1,9 @@
 import type { Variable } from '@tensorflow/tfjs-core';
 import type { Binding, Dispatch, TensorData } from './device_backend.js';
-import type { Arena, PooledBuffer } from './free_buffers.js';
+import { type Arena, type PooledBuffer, sizeClass } from './free_buffers.js';
+
+/** How many times larger than it has to be a buffer may be that outlives the step. */
+const MOST_WASTE = 2;
 
 /** A copy of one buffer's content into another. */
 export interface Copy {
@@ -217,7 +220,8 @@ export class Recording {
     const { pool } = backend;
     const source = pool.of(data.resource as GPUBuffer);
     if (!source || bytes === 0) return;
-    if (this.live.size === 0) {
+    // An arena's buffers may be many times larger than what they are for, which is for a while.
+    if (this.live.size === 0 && source.size <= MOST_WASTE * sizeClass(bytes, Number.POSITIVE_INFINITY)) {
       pool.leaveArena(source);
       if (isWritten) this.pin(source);
       return;

@@ -972,6 +972,40 @@ describe('capture', () => {
       });
     });
 
+    it('holds no more than the step itself, from its first calls on, in which the optimizer makes its state', async () => {
+      const mostBytes = async (isCaptured: boolean) => {
+        const weights = Array.from({ length: 8 }, (_, i) => tf.tidy(() => tf.variable(tf.mul(random([32, 512], i), 0.1))));
+        const optimizer = train.adamW({ learningRate: 0.01 });
+        const loss = (x: tf.Tensor) => weights.reduce((y, weight) => tf.tanh(tf.mul(y, weight)), x).mean() as tf.Scalar;
+        const step = (x: tf.Tensor) => optimizer.minimize(() => tf.tidy(() => loss(x)), true)!;
+        const called = isCaptured ? capture(step) : step;
+        const x = random([16, 32, 512]);
+        const memory = deviceBackendOf(tf.backend()).meterMemory();
+        memory.resetPeak();
+        const held: number[] = [];
+        for (let i = 0; i < 3; i++) {
+          const y = called(x);
+          if (!isCaptured) y.dispose();
+          held.push(bytesOnDevice());
+        }
+        const { peak } = memory;
+        if (isCaptured) (called as ReturnType<typeof capture>).dispose();
+        optimizer.dispose();
+        tf.dispose([weights, x]);
+        return { held, peak };
+      };
+      await expectNoLeak(async () => {
+        const eager = await mostBytes(false);
+        const captured = await mostBytes(true);
+        // The captured step has an input of its own, and a loss.
+        const input = 4 * 16 * 32 * 512;
+        for (const [i, bytes] of captured.held.entries()) {
+          expect(bytes, `held after call ${i}`).to.be.at.most(eager.held[i]! + input + 64 * 1024);
+        }
+        expect(captured.peak).to.be.at.most(eager.peak + input + 64 * 1024);
+      });
+    });
+
     it('trains a GPT-2 of two layers as without it, bit for bit, within its memory', async function () {
       this.timeout(180_000);
       // A GPU in software does not get to the end.
