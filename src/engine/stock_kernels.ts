@@ -5,7 +5,7 @@ import {
   type GradFunc,
   getGradient,
   getKernel,
-  getKernelsForBackend,
+  Identity,
   type KernelConfig,
   type KernelFunc,
   registerGradient,
@@ -68,7 +68,8 @@ export function replaceEverywhere(what: keyof typeof everywhere, isOn: boolean):
 function replaceKernel(kernelName: string, backendName: string, run: KernelReplacement['run']): void {
   const stock: KernelConfig | undefined = getKernel(kernelName, backendName);
   if (stock && IS_REPLACED in stock) return;
-  if (!stock && getKernelsForBackend(backendName).length === 0) return;
+  // Before a backend is there it has kernels of this library alone.
+  if (!stock && !getKernel(Identity, backendName)) return;
   const kernelFunc: KernelFunc = (call) => {
     const replaced = (everywhere.kernels || isReplacing(call.backend)) && run(call);
     if (replaced) return replaced;
