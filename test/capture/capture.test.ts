@@ -974,7 +974,9 @@ describe('capture', () => {
 
     it('holds no more than the step itself, from its first calls on, in which the optimizer makes its state', async () => {
       const mostBytes = async (isCaptured: boolean) => {
-        const weights = Array.from({ length: 8 }, (_, i) => tf.tidy(() => tf.variable(tf.mul(random([32, 512], i), 0.1))));
+        const weights = Array.from({ length: 8 }, (_, i) =>
+          tf.tidy(() => tf.variable(tf.mul(random([32, 512], i), 0.1))),
+        );
         const optimizer = train.adamW({ learningRate: 0.01 });
         const loss = (x: tf.Tensor) => weights.reduce((y, weight) => tf.tanh(tf.mul(y, weight)), x).mean() as tf.Scalar;
         const step = (x: tf.Tensor) => optimizer.minimize(() => tf.tidy(() => loss(x)), true)!;

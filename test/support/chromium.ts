@@ -44,7 +44,8 @@ export async function textsOfPage(
   });
   const profile = await mkdtemp(path.join(tmpdir(), 'tfjs-liger-browser-'));
   const flags = [
-    ...['--headless=new', '--no-sandbox', '--disable-dev-shm-usage', `--user-data-dir=${profile}`],
+    ...['--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--disable-popup-blocking'],
+    `--user-data-dir=${profile}`,
     ...swiftShaderFlags,
   ];
   const child = spawn(browser, [...flags, address], { stdio: 'ignore' });

@@ -54,7 +54,28 @@ async function main(): Promise<void> {
   const z = tf.tidy(() => tf.sub(y, x));
   await send('backends', await z.data(), (await step()) < losses[0]!);
 
+  await send('behind a tab', await trainBehindTab(step));
+
   location.href = '/leave/';
+}
+
+const isHidden = (hidden: boolean) =>
+  new Promise<void>((resolve) => {
+    const look = () => document.hidden === hidden && resolve();
+    document.addEventListener('visibilitychange', look);
+    look();
+  });
+
+/** Trains while another tab is in front, and after it is closed. */
+async function trainBehindTab(step: () => Promise<number>): Promise<boolean> {
+  const other = open('/other/')!;
+  await isHidden(true);
+  const losses = [await step(), await step()];
+  const stillHidden = document.hidden;
+  other.close();
+  await isHidden(false);
+  losses.push(await step());
+  return stillHidden && losses.every((loss, i) => i === 0 || loss < losses[i - 1]!);
 }
 
 /** Leaves the page in the middle of a step, once. */
@@ -73,4 +94,5 @@ async function leave(): Promise<void> {
 
 addEventListener('unhandledrejection', ({ reason }) => void send('failed:', reason));
 addEventListener('error', (event) => void send('failed:', event.message));
-void ({ '/frame/': frame, '/leave/': leave }[location.pathname] ?? main)();
+const other = () => {};
+void ({ '/frame/': frame, '/leave/': leave, '/other/': other }[location.pathname] ?? main)();
