@@ -260,6 +260,32 @@ if (triesEveryTile) {
       expect(held()).to.deep.equal(before);
     });
 
+    it('are measured beside what the program does, once', async function () {
+      this.timeout(180_000);
+      const device = webgpuDevice();
+      try {
+        const backend = await registerWebGPUBackend({ device, force: true });
+        const [a, b] = [random([40, 30], 1), random([30, 20], 2)] as [tf.Tensor2D, tf.Tensor2D];
+        const before = tf.matMul(a, b);
+        await backend.fitted;
+        const after = tf.matMul(a, b);
+        await expectClose(after, before, OUTPUT_TOLERANCE);
+        tf.dispose([a, b, before, after]);
+        const { numBytesInGPU } = backend.memory();
+        expect(numBytesInGPU).to.be.below(2 ** 20);
+        // What was found is there when the next registration is through.
+        const plans = plansOf(gpu());
+        planBy(device);
+        const again = await registerWebGPUBackend({ device, force: true });
+        expect(plansOf(gpu()).model).to.deep.equal(plans.model);
+        const begin = performance.now();
+        await again.fitted;
+        expect(performance.now() - begin).to.be.below(20);
+      } finally {
+        await registerWebGPUBackend({ fitDevice: false, device, force: true });
+      }
+    });
+
     it('are not measured where that is not wanted', async () => {
       const device = webgpuDevice();
       planBy(device, H200);
