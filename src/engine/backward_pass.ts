@@ -1,5 +1,4 @@
 import { add, engine, fill, ones, Tensor, type TensorContainer, util } from '@tensorflow/tfjs-core';
-import type { SavedTensors } from './saved_tensors.js';
 
 /** A node of the tape, with what tfjs does not declare of it. */
 export interface TapeNode {
@@ -7,7 +6,8 @@ export interface TapeNode {
   readonly kernelName: string;
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly outputs: readonly Tensor[];
-  saved?: Tensor[] & Partial<Pick<SavedTensors, 'isLastUse'>>;
+  /** `isLastUse` says that no one reads them after the gradient that is computed now. */
+  saved?: Tensor[] & { isLastUse?: boolean };
   gradient?(dys: Array<Tensor | null>): Record<string, () => Tensor>;
 }
 
