@@ -49,7 +49,8 @@ const schema = {
   /**
    * Has matrix products computed in the way that is fastest on this very device: it is measured for a few seconds, between what the program
    * does, and what was found is remembered for the next time, in IndexedDB, or in Node.js in a file of the user's cache. False keeps to the
-   * plans for an H200 on every device: sums are then added up in the same order in every run, and results equal bit by bit. Default true.
+   * plans for an H200 on every device, and so does a `memoryLimit` below 1 GiB: sums are then added up in the same order in every run, and
+   * results equal bit by bit. Default true.
    */
   fitDevice: flag(true),
   /** Replaces a backend that is registered already and works. Default false. */
@@ -60,6 +61,9 @@ const schema = {
 export interface RegisterWebGPUBackendOptions extends ConfigOf<typeof schema> {}
 
 const defaults = defaultsOf(schema);
+
+/** What is measured takes some hundred megabytes for a moment, which the program might be short of. */
+const ROOM_TO_MEASURE = 2 ** 30;
 
 /** Features that the device gets where the adapter has them. */
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
@@ -132,7 +136,7 @@ async function register(config: ResolvedConfig<typeof schema>): Promise<WebGPUBa
   registerBackend('webgpu', make, 3);
   await setBackend('webgpu');
   const backend = findBackend('webgpu') as WebGPUBackend;
-  if (config.fitDevice) fitted = (await fitDevice(backend, info))();
+  if (config.fitDevice && memoryLimit >= ROOM_TO_MEASURE) fitted = (await fitDevice(backend, info))();
   else forgetFits(made.device);
   return backend;
 }
