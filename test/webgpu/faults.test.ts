@@ -26,8 +26,11 @@ if (target === 'webgpu') {
       await onAnotherDevice(async () => {
         const x = tf.tensor1d([1, -2]);
         for (const op of [() => tf.relu(x), () => rmsNorm(x)]) {
+          const isTold = new Promise((resolve) =>
+            webgpuDevice().addEventListener('uncapturederror', resolve, { once: true }),
+          );
           webgpuDevice().createBuffer({ label: 'of no use', size: 16, usage: 0 });
-          await webgpuDevice().queue.onSubmittedWorkDone();
+          await isTold;
           expectError(op, /^WebGPU: .*usage/s);
           tf.dispose(op());
         }
