@@ -30,6 +30,8 @@ if (target === 'webgpu') {
             webgpuDevice().addEventListener('uncapturederror', resolve, { once: true }),
           );
           webgpuDevice().createBuffer({ label: 'of no use', size: 16, usage: 0 });
+          // A browser sends what was asked of the device once it waits for it, and tells of the error in a task of its own.
+          await webgpuDevice().queue.onSubmittedWorkDone();
           await isTold;
           expectError(op, /^WebGPU: .*usage/s);
           tf.dispose(op());
