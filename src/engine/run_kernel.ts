@@ -11,6 +11,7 @@ import { registerFallbackKernels } from './fallback_kernels.js';
 import { type Gradient, gradients } from './gradient.js';
 import { type EngineInternals, engineInternals } from './internals.js';
 import { SavedTensors } from './saved_tensors.js';
+import { ShapeOnly } from './shape_only.js';
 import { isRecording, mayNeedGradient } from './tape.js';
 
 /**
@@ -25,8 +26,19 @@ export function runKernel<Inputs, Attrs, Outputs>(
   const present: object = Array.isArray(inputs) ? inputs : presentOnes(inputs as Record<string, Tensor | undefined>);
   const call: Call = { contract, inputs: present as NamedTensorMap, attrs: attrs as NamedAttrMap };
   const gradient = gradients.get(contract.name);
-  const outputs = gradient?.hides(call.attrs) && isRecording() ? runHiding(call, gradient) : run(call);
+  const outputs = gradient && isRecording() ? runRecorded(call, gradient) : run(call);
   return outputs as Tensors<Outputs, Tensor>;
+}
+
+/** Runs a kernel whose gradient may be asked for. */
+function runRecorded(call: Call, gradient: Gradient): Record<string, Tensor> | Tensor[] {
+  const wants: Record<string, boolean> = {};
+  let isWanted = false;
+  for (const name in call.inputs) {
+    wants[name] = mayNeedGradient(call.inputs[name]!);
+    isWanted ||= wants[name];
+  }
+  return isWanted && !gradient.hides(call.attrs) ? run(call) : runSaving(call, gradient, wants, isWanted);
 }
 
 /** The current backend's kernel, which is the composed one where it has none of its own. */
@@ -55,26 +67,33 @@ function run({ contract, inputs, attrs }: Call): Record<string, Tensor> | Tensor
 }
 
 /**
- * Runs a kernel some of whose outputs the tape only saves for the backward pass. As outputs of a node of the tape each would
- * get a gradient of zeros of its size, made in JavaScript.
+ * Runs a kernel some of whose outputs the tape only saves for the backward pass: as outputs of a node of the tape each would get a
+ * gradient of zeros of its size, made in JavaScript. Where no gradient is wanted, as of a frozen layer ahead of those that train, it
+ * saves shapes alone.
  */
-function runHiding({ contract, inputs, attrs }: Call, gradient: Gradient): Record<string, Tensor> {
+function runSaving(
+  { contract, inputs, attrs }: Call,
+  gradient: Gradient,
+  wants: Readonly<Record<string, boolean>>,
+  isWanted: boolean,
+): Record<string, Tensor> {
   const current = engine();
   const internals = engineInternals();
   const { kernelFunc } = kernelOf(contract);
   const names = contract.outputsOf(attrs);
   const visible = names.filter((name) => !gradient.hidden.has(name));
   const savedNames = gradient.savedBy(inputs, attrs);
-  const wants: Record<string, boolean> = {};
-  for (const name in inputs) wants[name] = mayNeedGradient(inputs[name]!);
   const forwardFunc = (_: unknown, save: (tensors: Tensor[]) => void) => {
     const result = kernelFunc({ inputs, attrs, backend: current.backend });
     const list = Array.isArray(result) ? result : [result];
     const tensors = list.map((info) => (info instanceof Tensor ? info : current.makeTensorFromTensorInfo(info)));
     const made = byName(names, tensors);
-    const saved = SavedTensors.make(savedNames, { ...made, ...inputs }, wants, visible);
-    if (internals.shouldCheckForMemLeaks())
-      saveWithoutLeak(internals, () => save(saved), names.length - visible.length);
+    const all: Record<string, Tensor> = { ...made, ...inputs };
+    if (!isWanted) for (const name of savedNames) all[name] = new ShapeOnly(all[name]!);
+    const saved = SavedTensors.make(savedNames, all, wants, visible);
+    const hidden = names.filter((name) => gradient.hidden.has(name));
+    if (!isWanted) for (const name of hidden) made[name]!.dispose();
+    if (isWanted && internals.shouldCheckForMemLeaks()) saveWithoutLeak(internals, () => save(saved), hidden.length);
     else save(saved);
     return visible.map((name) => made[name]!);
   };

@@ -1,4 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
+import { isShapeOnly } from './shape_only.js';
 import { mayNeedGradient } from './tape.js';
 
 /**
@@ -57,10 +58,12 @@ export class SavedTensors extends Array<Tensor> {
     return this.holding([...this, ...(outputs.flat() as Tensor[])]);
   }
 
-  /** tfjs maps tensors to clones of theirs. */
+  /** tfjs maps tensors to clones of theirs. What has a shape alone stays as it is. */
   override map<U>(callback: (tensor: Tensor, index: number, all: Tensor[]) => U): U[] {
     const clones: Tensor[] = [];
-    for (let i = 0; i < this.length; i++) clones.push(callback(this[i]!, i, this) as Tensor);
+    for (const [i, tensor] of this.entries()) {
+      clones.push(isShapeOnly(tensor) ? tensor : (callback(tensor, i, this) as Tensor));
+    }
     return this.holding(clones) as unknown as U[];
   }
 

@@ -1,6 +1,19 @@
 /** What nobody asks for is not computed: counted by the kernels that run. */
 import { expect } from 'chai';
-import { fusedLinearCrossEntropy, fusedLinearDpo, fusedLinearGrpo, linear, rmsNorm } from '../../src/index.js';
+import {
+  crossEntropy,
+  embedding,
+  flashAttention,
+  fusedLinearCrossEntropy,
+  fusedLinearDpo,
+  fusedLinearGrpo,
+  layerNorm,
+  linear,
+  rmsNorm,
+  softmax,
+  swiglu,
+  swigluMlp,
+} from '../../src/index.js';
 import { random } from '../support/against_composed.js';
 import { backendName, tf } from '../support/backend.js';
 import { expectClose, expectNoLeak, GRADIENT_TOLERANCE } from '../support/golden.js';
@@ -113,6 +126,49 @@ describe('a frozen weight', () => {
       engine.endTape();
       expect(matmuls(names), 'logits, dx and dweight').to.equal(3);
       tf.dispose([x, weight, target]);
+    });
+  });
+
+  it('ahead of those that train has nothing kept for the backward pass', async () => {
+    await expectNoLeak(async () => {
+      const [a, b, gamma, weight, table, q] = [
+        ...[random([6, 8]), random([6, 8], 2), random([8], 3), random([8, 8], 4), random([9, 8], 5)],
+        random([1, 6, 1, 8], 6),
+      ];
+      const [tokens, classes] = [tf.tensor1d([1, 2, 3, 0, 8, 1], 'int32'), labels()];
+      const trunk: Record<string, () => tf.Tensor> = {
+        rmsNorm: () => rmsNorm(a!, gamma),
+        layerNorm: () => layerNorm(a!, gamma!, gamma!),
+        swiglu: () => swiglu(a!, b!),
+        linear: () => linear(a!, weight!),
+        'linear, gelu': () => linear(a!, weight!, { activation: 'gelu' }),
+        swigluMlp: () => swigluMlp(a!, weight!, weight!, weight!),
+        embedding: () => embedding(table!, tokens),
+        flashAttention: () => flashAttention(q!, q!, q!, { causal: true }),
+        softmax: () => softmax(a!),
+        crossEntropy: () => crossEntropy(a!, classes, { reduction: 'none' }),
+      };
+      for (const [name, layer] of Object.entries(trunk)) {
+        const kept = (isFrozen: boolean) => {
+          let bytes = 0;
+          const loss = (x: tf.Tensor) => {
+            const before = tf.memory().numBytes;
+            const y = tf.tidy(layer);
+            bytes = tf.memory().numBytes - before - 4 * y.size;
+            return tf.mul(x, tf.sum(y)) as tf.Scalar;
+          };
+          const x = tf.scalar(2);
+          const xs = isFrozen ? [x] : [x, a!, table!, q!];
+          tf.dispose(tf.engine().gradients(() => loss(x), xs, undefined, true) as never);
+          x.dispose();
+          return bytes;
+        };
+        expect(kept(true), `${name}, frozen`).to.equal(0);
+        if (['layerNorm', 'linear, gelu', 'swigluMlp', 'flashAttention'].includes(name)) {
+          expect(kept(false), name).to.be.above(0);
+        }
+      }
+      tf.dispose([a, b, gamma, weight, table, q, tokens, classes]);
     });
   });
 
