@@ -15,15 +15,8 @@ export interface DeviceFit<Found> {
 const fits: Array<DeviceFit<unknown>> = [];
 
 /** Adds to what {@link fitDevice} fits. */
-export function provideFit<Found>(fit: DeviceFit<Found>): void {
-  const { name, accepts, measure } = fit;
-  // What is used was accepted, or measured.
-  fits.push({
-    name,
-    accepts,
-    measure,
-    use: (device, found) => fit.use(device, found as Found | undefined),
-  } as DeviceFit<unknown>);
+export function provideFit(fit: DeviceFit<unknown>): void {
+  fits.push(fit);
 }
 
 /** Tells adapters apart, as far as they tell what they are. */

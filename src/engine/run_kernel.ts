@@ -82,6 +82,7 @@ function runSaving(
   const { kernelFunc } = kernelOf(contract);
   const names = contract.outputsOf(attrs);
   const visible = names.filter((name) => !gradient.hidden.has(name));
+  const hidden = names.filter((name) => gradient.hidden.has(name));
   const savedNames = gradient.savedBy(inputs, attrs);
   const forwardFunc = (_: unknown, save: (tensors: Tensor[]) => void) => {
     const result = kernelFunc({ inputs, attrs, backend: current.backend });
@@ -89,10 +90,11 @@ function runSaving(
     const tensors = list.map((info) => (info instanceof Tensor ? info : current.makeTensorFromTensorInfo(info)));
     const made = byName(names, tensors);
     const all: Record<string, Tensor> = { ...made, ...inputs };
-    if (!isWanted) for (const name of savedNames) all[name] = new ShapeOnly(all[name]!);
+    if (!isWanted) {
+      for (const name of savedNames) all[name] = new ShapeOnly(all[name]!);
+      for (const name of hidden) made[name]!.dispose();
+    }
     const saved = SavedTensors.make(savedNames, all, wants, visible);
-    const hidden = names.filter((name) => gradient.hidden.has(name));
-    if (!isWanted) for (const name of hidden) made[name]!.dispose();
     if (isWanted && internals.shouldCheckForMemLeaks()) saveWithoutLeak(internals, () => save(saved), hidden.length);
     else save(saved);
     return visible.map((name) => made[name]!);

@@ -1,7 +1,7 @@
-import { zeros } from '@tensorflow/tfjs-core';
 import { gradientOf } from '../engine/gradient.js';
 import { runKernel } from '../engine/run_kernel.js';
 import { SoftCrossEntropy, SoftCrossEntropyGrad } from '../kernels/contracts/soft_cross_entropy.js';
+import { noGradient } from './shared/no_gradient.js';
 
 export const softCrossEntropyGradient = gradientOf(SoftCrossEntropy, {
   save: ['logits', 'targets', 'lse', 'mass'],
@@ -16,7 +16,7 @@ export const softCrossEntropyGradient = gradientOf(SoftCrossEntropy, {
     return {
       logits: () => dlogits,
       // Integers have no gradient, but the tape asks for it when they depend on a variable.
-      targets: () => dtargets ?? zeros(targets.shape),
+      targets: () => dtargets ?? noGradient(targets),
     };
   },
 });

@@ -31,12 +31,13 @@ export const fusedMoe = webgpuKernel(
   FusedMoe,
   (gpu, { x, gateUpProj, downProj, topKIndex, topKWeights }, { keepGateUp }) => {
     const { experts, hidden, intermediate, perToken, rows } = sizesOf(x, downProj, topKIndex);
+    const plans = plansOf(gpu);
     const y = gpu.output(x.shape);
     const shape = [...topKIndex.shape, intermediate];
     const [gate, up] = keepGateUp ? [gpu.output(shape), gpu.output(shape)] : [];
     if (rows === 0) return { y, gate, up };
 
-    const tile = plansOf(gpu).chooseTile(rows, 2 * intermediate, hidden, isForPairs, experts);
+    const tile = plans.chooseTile(rows, 2 * intermediate, hidden, isForPairs, experts);
     const byExpert = orderByExpert(gpu, topKIndex, experts, TILES[tile]!.rows);
     const gated = gpu.output([rows, intermediate]);
     expertMatmul(gpu, {
@@ -54,7 +55,7 @@ export const fusedMoe = webgpuKernel(
     const results = gpu.output([rows, hidden]);
     expertMatmul(gpu, {
       rows: byExpert,
-      tile: plansOf(gpu).chooseTile(rows, hidden, intermediate, asHighAs(tile), experts),
+      tile: plans.chooseTile(rows, hidden, intermediate, asHighAs(tile), experts),
       n: hidden,
       k: intermediate,
       a: gated,
@@ -74,7 +75,8 @@ export const fusedMoeGrad = webgpuKernel(
   FusedMoeGrad,
   (gpu, { dy, x, gateUpProj, downProj, topKIndex, topKWeights, gate, up }, wants) => {
     const { experts, hidden, intermediate, perToken, rows } = sizesOf(x, downProj, topKIndex);
-    const tile = plansOf(gpu).chooseTile(rows, intermediate, hidden, () => true, experts);
+    const plans = plansOf(gpu);
+    const tile = plans.chooseTile(rows, intermediate, hidden, () => true, experts);
     const byExpert = orderByExpert(gpu, topKIndex, experts, TILES[tile]!.rows);
 
     const dgated = gpu.output([rows, intermediate]);
@@ -100,7 +102,7 @@ export const fusedMoeGrad = webgpuKernel(
     if (ddownProj) {
       const [m, n] = [hidden, intermediate];
       const sum = { a: dy, aPerRow: perToken, b: weighted, bPerRow: 1, c: ddownProj };
-      const weightTile = plansOf(gpu).chooseTile(experts * m, n, rows / experts, () => true);
+      const weightTile = plans.chooseTile(experts * m, n, rows / experts, () => true);
       expertWeightGradient(gpu, { rows: byExpert, tile: weightTile, m, n, ...sum });
     }
     gpu.release(weighted);
@@ -108,7 +110,7 @@ export const fusedMoeGrad = webgpuKernel(
     if (dgateUpProj) {
       const [m, n] = [2 * intermediate, hidden];
       const sum = { a: dgateUp, aPerRow: 1, b: x, bPerRow: perToken, c: dgateUpProj };
-      const weightTile = plansOf(gpu).chooseTile(experts * m, n, rows / experts, () => true);
+      const weightTile = plans.chooseTile(experts * m, n, rows / experts, () => true);
       expertWeightGradient(gpu, { rows: byExpert, tile: weightTile, m, n, ...sum });
     }
     const dx = wants.wantsX ? gpu.output(x.shape) : undefined;
@@ -116,7 +118,7 @@ export const fusedMoeGrad = webgpuKernel(
       const drows = gpu.output([rows, hidden]);
       expertMatmul(gpu, {
         rows: byExpert,
-        tile: plansOf(gpu).chooseTile(rows, hidden, 2 * intermediate, asHighAs(tile), experts),
+        tile: plans.chooseTile(rows, hidden, 2 * intermediate, asHighAs(tile), experts),
         n: hidden,
         k: 2 * intermediate,
         a: dgateUp,

@@ -4,11 +4,10 @@ import { TILES } from './tile.js';
 export interface DeviceModel {
   /** How many large tiles it works on at once; WebGPU doesn't tell. */
   readonly atOnce: number;
-  /** For a dispatch. */
+  /** For a dispatch: of the product, and of the sum of its slices. */
   readonly dispatch: number;
-  /** For a float that the sum of the slices moves, and for waiting until they are there. */
+  /** For a float that the sum of the slices moves. */
   readonly sumFloat: number;
-  readonly sumDispatch: number;
   /** Of each of TILES. */
   readonly tiles: readonly TileCost[];
 }
@@ -29,7 +28,6 @@ export const H200: DeviceModel = {
   atOnce: 132,
   dispatch: 1.9,
   sumFloat: 9.5e-7,
-  sumDispatch: 1.9,
   tiles: [
     {
       begin: 0.015,
@@ -86,7 +84,7 @@ export function productTime(
 ): number {
   const { rows, columns } = TILES[number]!;
   const tiles = Math.ceil(m / rows) * Math.ceil(n / columns) * slices * batch;
-  const sum = slices > 1 ? m * n * (slices + 1) * model.sumFloat + model.sumDispatch : 0;
+  const sum = slices > 1 ? m * n * (slices + 1) * model.sumFloat + model.dispatch : 0;
   return model.dispatch + tileTime(model.tiles[number]!, model.atOnce, tiles, k / slices) + sum;
 }
 
@@ -94,9 +92,9 @@ const isPositive = (value: unknown) => Number.isFinite(value) && (value as numbe
 
 /** Whether something that was remembered, or measured, is a model. */
 export function isDeviceModel(value: unknown): value is DeviceModel {
-  const { atOnce, dispatch, sumFloat, sumDispatch, tiles } = (value ?? {}) as Partial<DeviceModel>;
+  const { atOnce, dispatch, sumFloat, tiles } = (value ?? {}) as Partial<DeviceModel>;
   return (
-    [atOnce, dispatch, sumFloat, sumDispatch].every(isPositive) &&
+    [atOnce, dispatch, sumFloat].every(isPositive) &&
     Array.isArray(tiles) &&
     tiles.length === TILES.length &&
     tiles.every(({ times, begin }: Partial<TileCost>) => times?.length && [...times, 1 + begin!].every(isPositive))

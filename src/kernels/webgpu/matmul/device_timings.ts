@@ -34,7 +34,6 @@ export function modelOf({ atOnce, dispatch, sum, tiles }: DeviceTimings): Device
     atOnce,
     dispatch,
     sumFloat: Math.max(sum.time - dispatch, 0) / sum.floats,
-    sumDispatch: dispatch,
     tiles: tiles.map((timings) => costOf(timings, dispatch)),
   };
 }
